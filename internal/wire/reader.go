@@ -191,7 +191,7 @@ func (r *Reader) fill(want int) bool {
 // bulk is the window wanted for a frame of which got octets came and left are
 // to come: large once the peer has shown that it sends.
 func (r *Reader) bulk(got, left int64) int {
-	if got < int64(len(r.buf)) {
+	if got < int64(max(len(r.buf), r.opts.MinBuffer)) {
 		return 0
 	}
 	return int(min(left, bulkBuffer))

@@ -261,7 +261,7 @@ func FuzzLine(f *testing.F) {
 			}
 			require.Equal(t, bytes.Count(in, []byte("\n")), n)
 			end := bytes.LastIndexByte(in, '\n') + 1
-			require.Equal(t, bytes.ReplaceAll(in[:end], []byte("\r\n"), []byte("\n")), append([]byte{}, whole...))
+			require.Equal(t, strings.ReplaceAll(string(in[:end]), "\r\n", "\n"), string(whole))
 		}
 	})
 }

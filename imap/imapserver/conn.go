@@ -1,0 +1,5 @@
+package imapserver
+
+// Conn is a connection as a Backend sees it.
+type Conn struct {
+}

@@ -1,0 +1,41 @@
+package mime
+
+// Message identifiers (RFC 5322 section 3.6.4).
+
+import "strings"
+
+// ParseMessageIDs returns the message identifiers of a Message-ID, In-Reply-To, References or Content-ID value, in order and
+// without their angle brackets. Folding and blanks within an identifier are dropped; comments and the phrases of RFC 822
+// are passed over. A value without any angle bracket is split at blanks and commas.
+func ParseMessageIDs(s string) []string {
+	s = unfold(s)
+	var ids []string
+	add := func(id string) {
+		if strings.ContainsAny(id, " \t") {
+			id = strings.Join(strings.Fields(id), "")
+		}
+		if id != "" {
+			ids = append(ids, id)
+		}
+	}
+	if strings.IndexByte(s, '<') < 0 {
+		for _, id := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '\t' || r == ',' }) {
+			add(strings.Trim(id, ">"))
+		}
+		return ids
+	}
+	for {
+		i := strings.IndexByte(s, '<')
+		if i < 0 {
+			return ids
+		}
+		s = s[i+1:]
+		n := strings.IndexAny(s, "<>")
+		if n < 0 {
+			add(s)
+			return ids
+		}
+		add(s[:n])
+		s = s[n:]
+	}
+}

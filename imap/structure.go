@@ -1,7 +1,11 @@
 package imap
 
-// Envelope is ENVELOPE (RFC 3501 section 7.4.2): the header as strings.
-type Envelope struct{}
+import "github.com/mailwire/mailwire/mime"
 
-// BodyStructure is BODYSTRUCTURE, a tree.
-type BodyStructure struct{}
+// The values of ENVELOPE and BODYSTRUCTURE (RFC 3501 section 7.4.2) are those
+// of package mime, which makes them from messages and decodes their strings.
+type (
+	Envelope      = mime.Envelope
+	Address       = mime.Address
+	BodyStructure = mime.BodyStructure
+)

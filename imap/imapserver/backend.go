@@ -29,6 +29,9 @@ type Backend interface {
 // over, [Mailbox.Content] of that Mailbox may be called. ctx ends with the
 // connection at the latest.
 //
+// The consumer of an iterator may take long between two values, as long as a
+// slow client does: hold no lock that others wait for while yielding.
+//
 // Names are UTF-8 and never empty; they do not end in the hierarchy delimiter.
 // INBOX, alone or as the first component, arrives in capitals. All else about
 // names is the Backend's to check.

@@ -32,6 +32,10 @@ type parser struct {
 	utf8  bool   // names stand as UTF-8 (RFC 6855)
 	lax   bool   // the reader is a client: see quirks.go
 	depth int    // nesting still allowed
+
+	inFetch bool      // quotes may stand in strings: see endsString
+	stream  bool      // the frame ends in the header of a literal that streams
+	names   *interner // for keywords, or nil
 }
 
 func newParser(frame []byte, offset int64) parser {
@@ -96,14 +100,20 @@ func (p *parser) tryQuoted() (s string, ok bool) {
 	}
 	from := p.Pos()
 	p.Take(classQuoted)
-	if p.Byte('"') {
-		return p.str(from, p.Pos()-1), true
+	end := p.Pos()
+	if p.Byte('"') && p.endsString() {
+		return p.str(from, end), true
 	}
+	p.Seek(end)
 	var b strings.Builder
-	b.WriteString(p.str(from, p.Pos()))
+	b.WriteString(p.str(from, end))
 	for {
 		if p.Byte('"') {
-			return b.String(), true
+			if p.endsString() {
+				return b.String(), true
+			}
+			b.WriteByte('"')
+			continue
 		}
 		if p.Byte('\\') {
 			c, more := p.Peek()

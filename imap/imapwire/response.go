@@ -149,7 +149,8 @@ type SectionData struct {
 	// Item is a *[imap.BodySection], a *[imap.BinarySection], a
 	// *[imap.BinarySize], or [imap.FetchRFC822] and its like.
 	Item imap.FetchItem
-	// Body is the octets; nil for NIL and where they stream.
+	// Body is the octets; nil for NIL and where they stream. Read from a
+	// frame, it is part of the frame.
 	Body []byte
 	// Stream is the octets where they are more than the reader buffers. It is
 	// valid until the next call on the reader, which drains it.

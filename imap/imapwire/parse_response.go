@@ -1,0 +1,475 @@
+package imapwire
+
+// Responses from octets: RFC 3501 section 7, read as a client must: what real
+// servers get wrong is in quirks.go.
+
+import (
+	"bytes"
+	"math"
+
+	"github.com/mailwire/mailwire/imap"
+	"github.com/mailwire/mailwire/internal/wire"
+)
+
+// ParseResponse parses one complete response without its last line end, its
+// literals in it as they came. What is not known here is an *[UnknownData]. An
+// error is a *[ParseError].
+func ParseResponse(frame []byte, o *ParseOptions) (Response, error) {
+	if o == nil {
+		o = &ParseOptions{}
+	}
+	p := newResponseParser(frame, o)
+	return p.response(nil)
+}
+
+func newResponseParser(frame []byte, o *ParseOptions) parser {
+	frame = trimResponse(frame)
+	p := newParser(frame, o.Offset)
+	p.utf8, p.depth, p.lax = o.UTF8, o.depth(), true
+	return p
+}
+
+// response is a whole response; into is used for FETCH where it is not nil.
+func (p *parser) response(into *FetchData) (Response, error) {
+	name := ""
+	r := p.responseKind(&name, into)
+	if err := p.Err(); err != nil {
+		return nil, &ParseError{Tag: frameTag(p.frame), Name: name, Raw: p.frame, Err: err}
+	}
+	return r, nil
+}
+
+func (p *parser) unknownData() Response {
+	r := &UnknownData{Raw: p.str(0, len(p.frame))}
+	p.Seek(len(p.frame))
+	return r
+}
+
+func (p *parser) responseKind(name *string, into *FetchData) Response {
+	switch c, _ := p.Peek(); c {
+	case '+':
+		p.Skip(1)
+		p.SP()
+		return &Continuation{Text: p.rest()}
+	case '*':
+		p.Skip(1)
+	case '[':
+		return p.bareCode()
+	default:
+		tag := p.Take(classTag)
+		if tag == nil || !p.SP() {
+			return p.unknownData()
+		}
+		r := &StatusResponse{Tag: p.str(0, len(tag))}
+		if r.Cond = imap.ParseCondition(string(p.Take(classAtom))); r.Cond == 0 {
+			return p.unknownData()
+		}
+		p.statusRest(r)
+		return r
+	}
+	if p.Spaces() == 0 {
+		return p.unknownData()
+	}
+	if c, _ := p.Peek(); classDigit[c] {
+		return p.numbered(name, into)
+	}
+	word := p.Take(classAtom)
+	if c := imap.ParseCondition(string(word)); c != 0 {
+		r := &StatusResponse{Cond: c}
+		p.statusRest(r)
+		return r
+	}
+	kind := untagged(word)
+	*name = kind
+	switch kind {
+	case "CAPABILITY":
+		return &CapabilityData{p.capabilities()}
+	case "ENABLED":
+		return &EnabledData{p.capabilities()}
+	case "LIST", "LSUB", "XLIST":
+		return p.listData(kind)
+	case "STATUS":
+		return p.statusData()
+	case "SEARCH":
+		return p.searchData()
+	case "ESEARCH":
+		return p.esearchData()
+	case "FLAGS":
+		p.sp()
+		r := &FlagsData{p.laxFlags(nil)}
+		p.laxEnd()
+		return r
+	case "VANISHED":
+		r := &VanishedData{}
+		p.sp()
+		if r.Earlier = p.Fold("(EARLIER)"); r.Earlier {
+			p.sp()
+		}
+		r.UIDs = p.uidSet()
+		p.laxEnd()
+		return r
+	case "NAMESPACE":
+		r := &NamespaceData{}
+		r.Personal, r.Other, r.Shared = p.namespaces(), p.namespaces(), p.namespaces()
+		p.laxEnd()
+		return r
+	case "ID":
+		p.sp()
+		r := &IDData{p.idParams()}
+		p.laxEnd()
+		return r
+	}
+	return p.unknownData()
+}
+
+// untagged is the name of a known untagged response, or nothing.
+func untagged(word []byte) string {
+	for _, s := range [...]string{"SEARCH", "LIST", "STATUS", "ESEARCH", "LSUB", "FLAGS", "CAPABILITY", "VANISHED", "ENABLED", "NAMESPACE", "ID", "XLIST"} {
+		if wire.EqualFold(word, s) {
+			return s
+		}
+	}
+	return ""
+}
+
+// rest is everything to the end, as text.
+func (p *parser) rest() string {
+	s := p.str(p.Pos(), len(p.frame))
+	p.Seek(len(p.frame))
+	return s
+}
+
+// numbered is a response that begins with a number.
+func (p *parser) numbered(name *string, into *FetchData) Response {
+	n, _ := p.Uint32()
+	p.sp()
+	word := p.Take(classAtom)
+	switch {
+	case wire.EqualFold(word, "FETCH"):
+		*name = "FETCH"
+		if into == nil {
+			into = &FetchData{}
+		}
+		into.Seq = imap.SeqNum(n)
+		p.fetchData(into)
+		return into
+	case wire.EqualFold(word, "EXISTS"):
+		p.laxEnd()
+		return &ExistsData{n}
+	case wire.EqualFold(word, "RECENT"):
+		p.laxEnd()
+		return &RecentData{n}
+	case wire.EqualFold(word, "EXPUNGE"):
+		p.laxEnd()
+		return &ExpungeData{imap.SeqNum(n)}
+	}
+	if p.failed() {
+		return nil
+	}
+	return p.unknownData()
+}
+
+// statusRest is the code and the text behind a condition.
+func (p *parser) statusRest(r *StatusResponse) {
+	p.Spaces()
+	if c, ok := p.Peek(); ok && c == '[' {
+		at := p.Pos()
+		if r.Code = p.code(); r.Code == nil {
+			p.Seek(at)
+		}
+		p.Spaces()
+	}
+	r.Text = p.rest()
+}
+
+// code is a response code in brackets, or nil where there is no end to it. Its
+// arguments are read where they are known and right, else kept as they are.
+func (p *parser) code() imap.Code {
+	end := codeEnd(p.Rest())
+	if end < 0 {
+		return nil
+	}
+	from := p.Pos() + 1
+	p.Seek(p.Pos() + end + 1)
+	inner := p.frame[from : p.Pos()-1]
+	n := bytes.IndexByte(inner, ' ')
+	if n < 0 {
+		n = len(inner)
+	}
+	name := wire.Upper(p.str(from, from+n))
+	if name == "" {
+		return nil
+	}
+	args := newParser(inner, 0)
+	args.lax, args.utf8, args.depth = true, p.utf8, p.depth
+	args.text = p.str(from, from+len(inner))
+	args.Seek(n)
+	c := args.codeArgs(name)
+	args.Spaces()
+	if c != nil && !args.failed() && args.End() {
+		return c
+	}
+	return imap.CodeRaw{Name: name, Text: args.text[min(n+1, len(inner)):]}
+}
+
+// codeEnd is where the bracket that begins b ends: the first "]" outside
+// quotes; where the quotes never end, the first one at all.
+func codeEnd(b []byte) int {
+	quoted := false
+	for i := 1; i < len(b); i++ {
+		switch c := b[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case c == ']' && !quoted:
+			return i
+		}
+	}
+	return bytes.IndexByte(b, ']')
+}
+
+// codeArgs reads the arguments of a code that is known; nil otherwise.
+func (p *parser) codeArgs(name string) imap.Code {
+	if p.End() {
+		switch name {
+		case imap.CodeCapabilityName, imap.CodePermanentName, imap.CodeAppendUIDName, imap.CodeCopyUIDName,
+			imap.CodeModifiedName, imap.CodeUIDNext, imap.CodeUIDValidity, imap.CodeUnseen, imap.CodeHighestModSeq:
+			return nil
+		}
+		return imap.CodeAtom(name)
+	}
+	p.Spaces()
+	switch name {
+	case imap.CodeUIDNext, imap.CodeUIDValidity, imap.CodeUnseen, imap.CodeHighestModSeq:
+		return imap.CodeNumber{Name: name, N: p.number()}
+	case imap.CodeCapabilityName:
+		return imap.CodeCapability{Capabilities: p.capabilities()}
+	case imap.CodePermanentName:
+		return imap.CodePermanentFlags{Flags: p.laxFlags(nil)}
+	case imap.CodeModifiedName:
+		return imap.CodeModified{Set: p.bytesStr(p.ExpectTake(classSet, "a set"))}
+	case string(imap.CodeBadCharset):
+		c := imap.CodeCharsets{}
+		p.laxList(func() { c.Charsets = append(c.Charsets, p.astring()) })
+		return c
+	case imap.CodeAppendUIDName:
+		c := imap.CodeAppendUID{UIDValidity: p.number32()}
+		p.sp()
+		c.UIDs = p.uidSet()
+		return c
+	case imap.CodeCopyUIDName:
+		c := imap.CodeCopyUID{}
+		c.UIDValidity = p.number32()
+		p.Spaces()
+		if p.End() {
+			return c // see quirks.go: emptySets
+		}
+		c.Source = p.uidSet()
+		p.sp()
+		c.Dest = p.uidSet()
+		return c
+	}
+	return nil
+}
+
+func (p *parser) capabilities() imap.Capabilities {
+	var caps imap.Capabilities
+	for p.Spaces(); !p.End() && !p.failed(); p.Spaces() {
+		b := p.Take(classLaxAtom)
+		if b == nil {
+			p.Fail("a capability")
+			break
+		}
+		if s := p.bytesStr(b); s != "+" || !literalPlus(caps) {
+			caps = append(caps, imap.Capability(s))
+		}
+	}
+	return caps
+}
+
+// listData is what is behind LIST, LSUB or XLIST.
+func (p *parser) listData(kind string) Response {
+	r := &ListData{Lsub: kind == "LSUB"}
+	p.sp()
+	p.laxList(func() {
+		start := p.Pos()
+		p.ExpectTake(classLaxAtom, "an attribute")
+		r.Attrs = append(r.Attrs, imap.MailboxAttr(p.str(start, p.Pos())))
+	})
+	p.sp()
+	r.Delimiter = p.delimiter()
+	p.sp()
+	r.Name = p.laxMailbox()
+	if p.Spaces(); p.End() {
+		return r
+	}
+	p.laxList(func() {
+		tag := p.astring()
+		p.sp()
+		at := p.Pos()
+		switch wire.Upper(tag) {
+		case "CHILDINFO":
+			p.laxList(func() { r.ChildInfo = append(r.ChildInfo, p.astring()) })
+		case "OLDNAME":
+			p.laxList(func() { r.OldName = p.mailbox() })
+		default:
+			p.skipValue()
+			r.Extended = append(r.Extended, imap.RawItem{Name: tag, Value: p.str(at, p.Pos())})
+		}
+	})
+	p.laxEnd()
+	return r
+}
+
+// delimiter is a quoted character or NIL.
+func (p *parser) delimiter() rune {
+	if p.tryNIL() {
+		return 0
+	}
+	s, ok := p.tryString()
+	if !ok {
+		p.Fail("a delimiter or NIL")
+	}
+	for _, r := range s {
+		return r
+	}
+	return 0
+}
+
+func (p *parser) statusData() Response {
+	r := &StatusData{}
+	p.sp()
+	r.Name = p.mailbox()
+	p.sp()
+	p.laxList(func() {
+		item := imap.StatusItem(p.word())
+		if p.failed() {
+			return
+		}
+		p.sp()
+		switch s := &r.MailboxStatus; item {
+		case imap.StatusMessages:
+			s.Messages = p.number32()
+		case imap.StatusRecent:
+			s.Recent = p.number32()
+		case imap.StatusUIDNext:
+			s.UIDNext = imap.UID(p.number32())
+		case imap.StatusUIDValidity:
+			s.UIDValidity = p.number32()
+		case imap.StatusUnseen:
+			s.Unseen = p.number32()
+		case imap.StatusDeleted:
+			s.Deleted = p.number32()
+		case imap.StatusDeletedStorage:
+			s.DeletedStorage = p.numberSize()
+		case imap.StatusSize:
+			s.Size = p.numberSize()
+		case imap.StatusHighestModSeq:
+			s.HighestModSeq = imap.ModSeq(p.number())
+		case imap.StatusAppendLimit:
+			if !p.tryNIL() {
+				n := p.numberSize()
+				s.AppendLimit = &n
+			}
+		case imap.StatusMailboxID:
+			p.ExpectByte('(')
+			s.MailboxID = p.atom()
+			p.ExpectByte(')')
+		default:
+			s.Extended = append(s.Extended, imap.RawItem{Name: string(item), Value: p.raw()})
+			return
+		}
+		r.Items = append(r.Items, item)
+	})
+	p.laxEnd()
+	return r
+}
+
+func (p *parser) searchData() Response {
+	r := &SearchData{}
+	for p.Spaces(); !p.failed() && !p.End(); p.Spaces() {
+		if p.Byte('(') {
+			p.ExpectFold("MODSEQ")
+			p.Spaces()
+			r.ModSeq = imap.ModSeq(p.number())
+			p.ExpectByte(')')
+			continue
+		}
+		if r.Nums == nil {
+			// The rest holds at most one number for two octets.
+			r.Nums = make([]uint32, 0, min(1+len(p.Rest())/4, 1<<16))
+		}
+		r.Nums = append(r.Nums, p.ExpectUint32())
+	}
+	return r
+}
+
+func (p *parser) esearchData() Response {
+	r := &ESearchData{Count: -1}
+	p.Spaces()
+	if p.Byte('(') {
+		p.ExpectFold("TAG")
+		p.sp()
+		r.Tag = p.astring()
+		p.ExpectByte(')')
+	}
+	for p.Spaces(); !p.failed() && !p.End(); p.Spaces() {
+		name := p.word()
+		if name == "UID" {
+			r.UID = true
+			continue
+		}
+		p.sp()
+		switch name {
+		case imap.ReturnMin:
+			r.Min = p.number32()
+		case imap.ReturnMax:
+			r.Max = p.number32()
+		case imap.ReturnCount:
+			r.Count = p.numberSize()
+		case imap.ReturnAll:
+			r.All = p.uidSet()
+		case "MODSEQ":
+			r.ModSeq = imap.ModSeq(p.number())
+		default:
+			r.Extended = append(r.Extended, imap.RawItem{Name: name, Value: p.raw()})
+		}
+	}
+	return r
+}
+
+// namespaces is one of the three parts of NAMESPACE, with the space before.
+func (p *parser) namespaces() []imap.Namespace {
+	var out []imap.Namespace
+	p.sp()
+	if p.tryNIL() {
+		return nil
+	}
+	p.laxList(func() {
+		n := imap.Namespace{}
+		p.ExpectByte('(')
+		n.Prefix = p.mailbox()
+		p.sp()
+		n.Delimiter = p.delimiter()
+		for !p.failed() {
+			p.Spaces()
+			if p.Byte(')') {
+				break
+			}
+			x := imap.RawItem{Name: p.astring()}
+			p.sp()
+			x.Value = p.raw()
+			n.Extended = append(n.Extended, x)
+		}
+		out = append(out, n)
+	})
+	return out
+}
+
+// number is a number, a server's mistakes forgiven: see quirks.go.
+func (p *parser) number() uint64 { return p.laxNumber(math.MaxUint64) }
+
+func (p *parser) number32() uint32 { return uint32(p.laxNumber(math.MaxUint32)) }
+
+func (p *parser) numberSize() int64 { return int64(p.laxNumber(math.MaxInt64)) }

@@ -206,6 +206,7 @@ func (p *parser) bracketAtt(f *FetchData, at int, name []byte) {
 		f.Sections = append(f.Sections, s)
 		return
 	}
+	p.sp()
 	p.sectionValue(f, s)
 }
 

@@ -192,9 +192,13 @@ func (p *parser) endsString() bool {
 // emptySection reports whether an item has no value: "BODY[2] )" of Yandex,
 // an RFC822 item of iCloud.
 func (p *parser) emptySection() bool {
+	at := p.Pos()
 	p.Spaces()
-	c, ok := p.Peek()
-	return !ok || c == ')'
+	if c, ok := p.Peek(); ok && c != ')' {
+		p.Seek(at)
+		return false
+	}
+	return true
 }
 
 // statusText reports whether line is a status response or a continuation: its

@@ -79,8 +79,8 @@ type Server struct {
 	perAddr   map[addrKey]int
 	closing   bool          // Shutdown or Close was called
 	done      chan struct{} // closed with closing
-	empty     chan struct{} // closed when the last session is gone; made by Shutdown
-	refusing  int
+	empty     chan struct{} // closed when the last connection is gone; made by Shutdown
+	refusing  map[net.Conn]struct{}
 	ids       atomic.Uint64
 }
 
@@ -94,10 +94,12 @@ var (
 type State int32
 
 const (
-	// StateActive: in the middle of something; Shutdown waits for it. A new
-	// session is active until it says otherwise.
-	StateActive State = iota
-	// StateIdle: waiting for the next command.
+	// StateNew: connected, in the TLS handshake. Shutdown ends it.
+	StateNew State = iota
+	// StateActive: in the middle of something; Shutdown waits for it. A
+	// session is active from the call of the Handler until it says otherwise.
+	StateActive
+	// StateIdle: waiting for the next command. Shutdown ends it.
 	StateIdle
 )
 
@@ -123,7 +125,7 @@ func (s *Session) SetState(st State) {
 	s.srv.mu.Lock()
 	defer s.srv.mu.Unlock()
 	s.state = st
-	if st == StateIdle && s.srv.closing {
+	if st != StateActive && s.srv.closing {
 		s.InterruptRead(ErrServerClosed)
 	}
 }
@@ -222,9 +224,12 @@ func (s *Server) accepted(base context.Context, conn net.Conn, cfg *tls.Config) 
 	n := &Session{srv: s, raw: conn, key: keyOf(conn.RemoteAddr())}
 	s.mu.Lock()
 	if err := s.admit(n.key); err != nil {
-		tell := s.Refusal != nil && cfg == nil && !isTLS && s.refusing < maxRefusals
+		tell := s.Refusal != nil && cfg == nil && !isTLS && len(s.refusing) < maxRefusals
 		if tell {
-			s.refusing++
+			if s.refusing == nil {
+				s.refusing = make(map[net.Conn]struct{})
+			}
+			s.refusing[conn] = struct{}{}
 		}
 		s.mu.Unlock()
 		s.logger().Info("connection refused", "remote", addr(conn), "error", err)
@@ -281,7 +286,8 @@ func (s *Server) refuse(conn net.Conn, why error) {
 		}
 		_ = conn.Close()
 		s.mu.Lock()
-		s.refusing--
+		delete(s.refusing, conn)
+		s.gone()
 		s.mu.Unlock()
 	}()
 	c := netconn.New(conn, netconn.Options{Server: true})
@@ -294,6 +300,11 @@ func (s *Server) refuse(conn net.Conn, why error) {
 func (s *Server) run(ctx context.Context, n *Session, cfg *tls.Config) {
 	defer s.forget(n)
 	defer n.cancel()
+	defer func() {
+		if !n.Hijacked() {
+			_ = n.Close()
+		}
+	}()
 	err := s.handle(ctx, n, cfg)
 	if !ordinary(err) {
 		n.Log.Warn("session ended", "error", err)
@@ -307,9 +318,6 @@ func (s *Server) handle(ctx context.Context, n *Session, cfg *tls.Config) (err e
 	defer func() {
 		if v := recover(); v != nil {
 			n.Log.Error("panic in the session", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-			if !n.Hijacked() {
-				_ = n.Close()
-			}
 			err = errPanicked
 		}
 	}()
@@ -321,6 +329,7 @@ func (s *Server) handle(ctx context.Context, n *Session, cfg *tls.Config) (err e
 	if err != nil {
 		return err
 	}
+	n.SetState(StateActive)
 	if err = s.Handler(ctx, n); n.Hijacked() {
 		return err
 	}
@@ -350,7 +359,12 @@ func (s *Server) forget(n *Session) {
 			delete(s.perAddr, n.key)
 		}
 	}
-	if len(s.sessions) == 0 && s.empty != nil {
+	s.gone()
+}
+
+// gone tells Shutdown when the last connection is gone. mu is held.
+func (s *Server) gone() {
+	if s.empty != nil && len(s.sessions)+len(s.refusing) == 0 {
 		close(s.empty)
 		s.empty = nil
 	}
@@ -363,11 +377,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	err := s.closeListeners()
 	for n := range s.sessions {
-		if n.state == StateIdle {
+		if n.state != StateActive {
 			n.InterruptRead(ErrServerClosed)
 		}
 	}
-	if len(s.sessions) == 0 {
+	if len(s.sessions)+len(s.refusing) == 0 {
 		s.mu.Unlock()
 		return err
 	}
@@ -396,6 +410,9 @@ func (s *Server) Close() error {
 		if n.Hijacked() {
 			_ = n.raw.Close()
 		}
+	}
+	for conn := range s.refusing {
+		_ = conn.Close()
 	}
 	return err
 }

@@ -443,10 +443,10 @@ func (r *run) match(text string, parts []part, line []byte) error {
 			want = append(want, p.text...)
 			continue
 		case p.name != "":
-			re.WriteString("(" + ungroup(p.re) + ")")
+			re.WriteString("(" + latin1([]byte(ungroup(p.re))) + ")")
 			names = append(names, p.name)
 		default:
-			re.WriteString("(?:" + ungroup(p.re) + ")")
+			re.WriteString("(?:" + latin1([]byte(ungroup(p.re))) + ")")
 		}
 		plain = false
 	}

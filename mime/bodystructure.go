@@ -69,7 +69,7 @@ func (p *Part) describe() *BodyStructure {
 		return r
 	}
 	for f := range p.Header.Fields() {
-		if f.name < 11 || b0(f) != 'c' || f.raw[7] != '-' {
+		if f.name < 10 || b0(f) != 'c' || f.raw[7] != '-' {
 			continue
 		}
 		switch name := f.raw[8:f.name]; {
@@ -106,14 +106,20 @@ func (p *Part) describe() *BodyStructure {
 	}
 	switch {
 	case len(p.Children) > 0:
+		plain = false
 		if !equalFold(b.Type, "multipart") {
 			b.Type, b.Subtype = "multipart", "mixed"
 		}
 		b.Encoding, b.Octets, b.Lines = "", 0, 0
 		b.ID, b.Description, b.MD5 = "", "", ""
+	case p.Message != nil:
+		if plain { // the limits have cut the header
+			b.Type, b.Subtype = "message", "rfc822"
+			plain = false
+		}
 	case equalFold(b.Type, "multipart"):
 		plain = true
-	case p.Message == nil && equalFold(b.Type, "message") && (equalFold(b.Subtype, "rfc822") || equalFold(b.Subtype, "global")):
+	case equalFold(b.Type, "message") && (equalFold(b.Subtype, "rfc822") || equalFold(b.Subtype, "global")):
 		b.Type, b.Subtype, b.Params = "application", "octet-stream", nil
 	}
 	if plain {

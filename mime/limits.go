@@ -25,7 +25,7 @@ type Limits struct {
 	Parameters int
 	// Addresses is how many addresses of one Envelope member are read. Default 20000.
 	Addresses int
-	// Defects is how many defects are kept. Default 100.
+	// Defects is how many defects are kept; the first of each limit reached is kept beside them. Default 100.
 	Defects int
 }
 

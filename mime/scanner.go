@@ -27,7 +27,8 @@ const (
 	KindBody
 	// KindPreamble is octets of a multipart before its first delimiter.
 	KindPreamble
-	// KindBoundary is a delimiter line with the line ending before it (RFC 2046 section 5.1.1).
+	// KindBoundary is a delimiter line with the line ending before it (RFC 2046 section 5.1.1). A close delimiter is without
+	// the line ending behind it: that belongs to the epilogue, or to the next delimiter.
 	KindBoundary
 	// KindEpilogue is octets of a multipart behind its close delimiter.
 	KindEpilogue
@@ -126,6 +127,7 @@ type Scanner struct {
 
 	lim     *Limits
 	defects []Defect
+	reached uint32 // the limits among the defects
 	seed    maphash.Seed
 
 	stackArr [8]entity
@@ -166,7 +168,15 @@ func (s *Scanner) Next() (Token, error) {
 	return t, err
 }
 
+// defect reports a fault. The first of each limit reached is kept though the number of defects is at its own.
 func (s *Scanner) defect(c DefectCode, off int64) {
+	if c >= DefectLimitDepth {
+		if s.reached&(1<<c) == 0 {
+			s.reached |= 1 << c
+			s.defects = append(s.defects, Defect{c, off})
+		}
+		return
+	}
 	if len(s.defects) < s.lim.Defects {
 		s.defects = append(s.defects, Defect{c, off})
 	}
@@ -301,7 +311,7 @@ func (s *Scanner) boundary(t *Token) {
 	s.take(t, KindBoundary, s.delim, s.delimNew)
 	t.Close = s.closing
 	e.preamble = false
-	s.bol = true
+	s.bol = !s.closing
 	switch {
 	case s.closing:
 		e.closed = true
@@ -701,11 +711,19 @@ func (s *Scanner) found(t *Token, kind Kind, index, line, end, lines int, closin
 	s.bounds = s.bounds[:index+1]
 	s.target = s.bounds[index].level
 	s.closing = closing
-	s.delim = end - ce
 	s.delimNew = nl
-	if s.buf[end-1] == '\n' {
+	switch {
+	case s.buf[end-1] != '\n':
+	case !closing:
 		s.delimNew++
+	default:
+		// The line ending behind a close delimiter belongs to the epilogue, or to the delimiter that follows at once.
+		end--
+		if s.buf[end-1] == '\r' {
+			end--
+		}
 	}
+	s.delim = end - ce
 	s.state = scanUnwind
 	if ce == s.pos {
 		return false

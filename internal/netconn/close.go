@@ -57,10 +57,17 @@ func (c *Conn) finish(wait time.Duration) error {
 		_ = c.tls.CloseWrite()
 	}
 	w, ok := c.raw.(closeWriter)
-	if wait <= 0 || !ok || c.rerr != nil || w.CloseWrite() != nil {
+	if wait <= 0 || !ok || c.rerr == io.EOF || w.CloseWrite() != nil {
 		return nil
 	}
-	if _, err := c.armRead(time.Now().Add(wait), false); err != nil {
+	// Not armRead: an interrupted session too has its last reply taken.
+	c.mu.Lock()
+	err := c.blocked()
+	if err == nil {
+		err = c.raw.SetReadDeadline(time.Now().Add(wait))
+	}
+	c.mu.Unlock()
+	if err != nil {
 		return nil
 	}
 	buf := buffers.Get().(*[writeBuffer]byte)

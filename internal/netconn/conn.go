@@ -191,6 +191,9 @@ func (s *source) Read(p []byte) (int, error) {
 // peer's last words behind a failed write.
 func (c *Conn) flushBeforeRead() error {
 	err := c.Flush()
+	if err == nil {
+		return nil
+	}
 	var t *TimeoutError
 	var i *InterruptError
 	if errors.As(err, &t) || errors.As(err, &i) || errors.Is(err, ErrHijacked) || errors.Is(err, net.ErrClosed) {
@@ -332,7 +335,9 @@ func (c *Conn) AvailableBuffer() []byte {
 	return c.out[c.outN:c.outN]
 }
 
-// Flush sends what was written. The Reader does it before it waits for input.
+// Flush sends what was written. The Reader does it before it waits for input,
+// which is all that a server needs; a client flushes before it reads a reply,
+// which may be buffered already where the server speaks out of turn.
 func (c *Conn) Flush() error {
 	if c.werr != nil {
 		return c.werr

@@ -259,6 +259,28 @@ func TestCloseGracefullyDrains(t *testing.T) {
 	})
 }
 
+// The last reply to an interrupted session is not lost either.
+func TestCloseGracefullyAfterInterrupt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, client := pair(t, netconn.Options{Server: true})
+		c.InterruptRead(errFault)
+		_, err := c.Reader().Line(0)
+		require.Equal(t, errFault, err)
+		send(t, c, "421 bye\r\n")
+		done := make(chan error)
+		go func() { done <- c.CloseGracefully(time.Minute) }()
+		send(t, client, strings.Repeat("NOOP\r\n", 1000))
+		b, err := io.ReadAll(client)
+		require.NoError(t, err)
+		assert.Equal(t, "421 bye\r\n", string(b))
+		synctest.Wait()
+		_, err = client.Write([]byte("still taken"))
+		require.NoError(t, err)
+		_ = client.Close()
+		require.NoError(t, <-done)
+	})
+}
+
 func TestCloseGracefullyIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := pair(t, netconn.Options{Server: true})

@@ -6,6 +6,7 @@ package netconn
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -257,8 +258,11 @@ func (c *Conn) WaitInput(ctx context.Context) error {
 		c.aheadN = n
 		return nil
 	}
+	if err == nil {
+		err = io.ErrNoProgress
+	}
 	var i *InterruptError
-	if err != nil && err != ErrWoken && !errors.As(err, &i) {
+	if err != ErrWoken && !errors.As(err, &i) {
 		c.rerr = err
 	}
 	return err

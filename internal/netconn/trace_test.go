@@ -140,6 +140,43 @@ func TestTraceOrderUnderChunking(t *testing.T) {
 	}
 }
 
+// The same on the side of a client, whose trace is of what it writes.
+func TestClientTraceRedactsCredentials(t *testing.T) {
+	var out bytes.Buffer
+	c, server := pair(t, netconn.Options{Trace: netconn.TraceWriter(&out, "")})
+	send(t, server, "220 hi\r\n")
+	line(t, c)
+	for _, x := range [][2]string{
+		{"AUTH PLAIN AGpvZQBodW50ZXIy", "535 no"}, {"AUTH LOGIN", "334 VXNlcm5hbWU6"}, {"am9l", "334 UGFzc3dvcmQ6"},
+		{"aHVudGVyMg==", "235 ok"}, {"a LOGIN joe {7+}\r\nhunter2", "a OK"}, {"NOOP", "250 ok"},
+	} {
+		// Cut anywhere.
+		for _, b := range []byte(x[0] + "\r\n") {
+			_, err := c.Write([]byte{b})
+			require.NoError(t, err)
+		}
+		send(t, server, x[1]+"\r\n")
+		line(t, c)
+	}
+	require.NoError(t, c.CloseGracefully(0))
+	assert.Equal(t, `S: 220 hi
+C: AUTH PLAIN <redacted 16 octets>
+S: 535 no
+C: AUTH LOGIN
+S: 334 VXNlcm5hbWU6
+C: <redacted 4 octets>
+S: 334 UGFzc3dvcmQ6
+C: <redacted 12 octets>
+S: 235 ok
+C: a LOGIN <redacted 8 octets>
+C: <redacted 7 octets>
+C: <redacted 0 octets>
+S: a OK
+C: NOOP
+S: 250 ok
+`, out.String())
+}
+
 func TestTraceEvents(t *testing.T) {
 	var out bytes.Buffer
 	o := netconn.Options{Server: true, Trace: netconn.TraceWriter(&out, "")}

@@ -333,6 +333,8 @@ func (s *Server) handle(ctx context.Context, n *Session, cfg *tls.Config) (err e
 	if err = s.Handler(ctx, n); n.Hijacked() {
 		return err
 	}
+	// Shutdown gives the peer the time to take the last reply.
+	n.SetState(StateActive)
 	wait := s.CloseTimeout
 	if wait == 0 {
 		wait = defaultCloseTimeout
@@ -347,7 +349,7 @@ func (s *Server) handle(ctx context.Context, n *Session, cfg *tls.Config) (err e
 
 // ordinary are the ends of a session that nobody needs to hear of.
 func ordinary(err error) bool {
-	return err == nil || err == io.EOF || err == errPanicked || errors.Is(err, ErrServerClosed) || errors.Is(err, net.ErrClosed)
+	return err == nil || err == errPanicked || errors.Is(err, io.EOF) || errors.Is(err, ErrServerClosed) || errors.Is(err, net.ErrClosed)
 }
 
 func (s *Server) forget(n *Session) {

@@ -139,21 +139,16 @@ func (c *CommandReader) finish(discard bool) (*Append, error) {
 		return nil, err
 	}
 	offset := c.r.Offset()
-	line, err := c.r.Line(c.limits.Line)
+	line, err := c.line()
 	if err != nil {
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		return nil, c.lineError(err, c.tag, nil)
+		return nil, c.lineError(err, c.tag, line, true)
 	}
-	if c.utf8ap && len(line) > 0 && line[0] == ')' {
-		line = line[1:]
+	open := c.utf8ap
+	if open && len(line) > 0 && line[0] == ')' {
+		line, open = line[1:], false
 		offset++
-		c.utf8ap = false
-	} else if c.utf8ap {
-		discard = discard || len(line) == 0
 	}
-	if len(line) == 0 && !c.utf8ap {
+	if len(line) == 0 && (!open || discard) {
 		return nil, nil
 	}
 	c.buf = append(c.buf[:0], line...)
@@ -161,11 +156,10 @@ func (c *CommandReader) finish(discard bool) (*Append, error) {
 	p := newParser(c.buf, offset)
 	p.depth = c.limits.Depth
 	next := &Append{}
-	p.ExpectSP()
-	if c.utf8ap {
-		p.Seek(0)
+	if open {
 		p.Fail(")")
 	}
+	p.ExpectSP()
 	p.appendMessage(&next.Options)
 	if discard || p.failed() {
 		pe := &ParseError{Tag: c.tag, Name: "APPEND", Err: p.Err()}

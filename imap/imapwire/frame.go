@@ -176,35 +176,55 @@ func (c *CommandReader) ReadLine() ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	line, err := c.r.Line(c.limits.Line)
+	line, err := c.line()
 	if err != nil {
-		return nil, c.lineError(err, "", nil)
+		return nil, c.lineError(err, "", line, false)
 	}
 	return line, nil
 }
 
-// lineError makes a line's error a ParseError where it costs that line alone.
-func (c *CommandReader) lineError(err error, tag string, raw []byte) error {
+// line reads one line of at most the Line limit. The Reader is asked for more,
+// a power of two as its windows are, so that the tag of a line that is too long
+// can be told; it is returned with the LimitError.
+func (c *CommandReader) line() ([]byte, error) {
+	ask := 32 << 10
+	for ask < c.limits.Line {
+		ask *= 2
+	}
+	at := c.r.Offset()
+	line, err := c.r.Line(ask)
+	if err == nil && len(line)+2 > c.limits.Line {
+		return line, &wire.LimitError{What: "line", Limit: int64(c.limits.Line), Offset: at}
+	}
+	return line, err
+}
+
+// lineError is what an error of line means in a command with the given tag: a
+// line that is too long costs the command, if its end was seen; a literal that
+// it announces without waiting is thrown away. within is set in the middle of a
+// command.
+func (c *CommandReader) lineError(err error, tag string, line []byte, within bool) error {
 	var le *wire.LimitError
-	var se *wire.SyntaxError
-	switch {
-	case errors.As(err, &le):
-		if c.r.Err() != nil {
-			return err
+	if !errors.As(err, &le) {
+		if err == io.EOF && within {
+			err = io.ErrUnexpectedEOF
 		}
-		if tag == "" && le.Offset == c.r.Offset() {
-			if b, _ := c.r.Peek(min(c.r.Buffered(), 64)); len(b) > 0 {
-				tag = frameTag(b)
-			}
+		c.err = err
+		return err
+	}
+	pe := &ParseError{Tag: tag, Err: err, Answer: &imap.Error{Kind: imap.BAD, Code: imap.CodeTooBig, Text: "Line too long"}}
+	if line == nil {
+		if b, _ := c.r.Peek(min(c.r.Buffered(), 64)); tag == "" && le.Offset == c.r.Offset() {
+			pe.Tag = frameTag(b)
 		}
-		return &ParseError{Tag: tag, Err: err, Raw: raw, Answer: &imap.Error{Kind: imap.BAD, Code: imap.CodeTooBig, Text: "Line too long"}}
-	case errors.As(err, &se):
-		return &ParseError{Tag: tag, Err: err, Raw: raw}
+		pe.Close = true
+		c.err = errClosed
+		return pe
 	}
-	if err == io.EOF && tag != "" {
-		err = io.ErrUnexpectedEOF
+	if h, more := literalHeader(line); more && !h.sync {
+		return c.discard(pe, h, c.limits.Drain)
 	}
-	return err
+	return pe
 }
 
 func (c *CommandReader) command() (*Command, error) {
@@ -212,9 +232,9 @@ func (c *CommandReader) command() (*Command, error) {
 		c.buf = nil
 	}
 	offset := c.r.Offset()
-	line, err := c.r.Line(c.limits.Line)
+	line, err := c.line()
 	if err != nil {
-		return nil, c.lineError(err, "", nil)
+		return nil, c.lineError(err, frameTag(line), line, false)
 	}
 	h, more := literalHeader(line)
 	if !more {
@@ -237,15 +257,8 @@ func (c *CommandReader) command() (*Command, error) {
 			return nil, err
 		}
 		start = len(c.buf)
-		if line, err = c.r.Line(c.limits.Line); err != nil {
-			err = c.lineError(err, tag, nil)
-			if pe, ok := err.(*ParseError); ok {
-				pe.Tag = tag
-			}
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
+		if line, err = c.line(); err != nil {
+			return nil, c.lineError(err, tag, line, true)
 		}
 		if len(c.buf)+len(line) > c.limits.Command {
 			return nil, c.refuseLine(tag, line)
@@ -360,12 +373,10 @@ func (c *CommandReader) discard(pe *ParseError, h header, budget int64) error {
 			c.err = err
 			return err
 		}
-		line, err := c.r.Line(c.limits.Line)
-		if err != nil {
+		line, err := c.line()
+		if err != nil && line == nil {
 			var le *wire.LimitError
-			if errors.As(err, &le) || errors.Is(err, wire.ErrBareCR) || errors.Is(err, wire.ErrBareLF) {
-				// The line's end was not seen as a line, so a literal there
-				// would be missed.
+			if errors.As(err, &le) {
 				pe.Close = true
 				c.err = errClosed
 				return pe
@@ -373,6 +384,7 @@ func (c *CommandReader) discard(pe *ParseError, h header, budget int64) error {
 			if err == io.EOF {
 				err = io.ErrUnexpectedEOF
 			}
+			c.err = err
 			return err
 		}
 		budget -= int64(len(line)) + 2

@@ -155,7 +155,7 @@ func (s *session) ended(err error) error {
 		_ = s.bye(imap.CodeUnavailable, "Server is shutting down")
 	case errors.As(err, &t) && s.werr == nil && t.Kind != netconn.ErrWriteTimeout:
 		s.c.SetTransactionDeadline(time.Now().Add(5 * time.Second))
-		if s.sess != nil && t.Kind == netconn.ErrIdleTimeout {
+		if s.sess != nil && t.Kind != netconn.ErrTooSlow {
 			return s.bye(nil, "Autologout; idle for too long")
 		}
 		_ = s.bye(nil, "Too slow")

@@ -1,0 +1,104 @@
+package imapserver
+
+// IDLE (RFC 2177).
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/mailwire/mailwire/imap"
+	"github.com/mailwire/mailwire/imap/imapwire"
+	"github.com/mailwire/mailwire/internal/netconn"
+	"github.com/mailwire/mailwire/internal/serve"
+)
+
+// idle pushes what happens in the selected mailbox until the client says DONE.
+// While the client is waited for, a goroutine waits in the Backend; it has
+// returned before anything else is asked of the Backend.
+func (s *session) idle(ctx context.Context) error {
+	if s.view != nil {
+		if err := s.update(ctx, true, nil); err != nil {
+			return err
+		}
+	}
+	s.write(imapwire.AppendContinuation(nil, "idling"))
+	if d := s.srv.Limits.IdleTimeout; d > 0 {
+		s.c.SetTransactionDeadline(time.Now().Add(d))
+		defer s.c.SetTransactionDeadline(time.Time{})
+	}
+	for {
+		if err := s.flush(); err != nil {
+			return &fatal{err}
+		}
+		changed, err := s.idleWait(ctx)
+		if err != nil {
+			return &fatal{err}
+		}
+		if !changed {
+			break
+		}
+		if err := s.update(ctx, true, nil); err != nil {
+			return err
+		}
+	}
+	line, err := s.cmds.ReadLine()
+	if err != nil {
+		return asFatal(err)
+	}
+	if !strings.EqualFold(strings.TrimRight(string(line), " "), "DONE") {
+		return badf("Expected DONE")
+	}
+	return nil
+}
+
+// idleWait waits for input, or until the mailbox changed.
+func (s *session) idleWait(ctx context.Context) (changed bool, err error) {
+	s.c.SetState(serve.StateIdle)
+	defer s.c.SetState(serve.StateActive)
+	if s.view == nil {
+		return false, s.c.WaitInput(ctx)
+	}
+	wctx, cancel := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	mbox, since := s.view.mbox, s.view.modseq
+	go func() {
+		var err error
+		defer func() {
+			if v := recover(); v != nil {
+				err = &panicked{v}
+			}
+			if err == nil || wctx.Err() == nil {
+				s.c.Wake()
+			}
+			done <- err
+		}()
+		err = mbox.Wait(wctx, since)
+	}()
+	inputErr := s.c.WaitInput(ctx)
+	cancel()
+	waitErr := <-done
+	var p *panicked
+	if errors.As(waitErr, &p) {
+		panic(p.value)
+	}
+	if inputErr == nil {
+		return false, nil
+	}
+	if inputErr != netconn.ErrWoken {
+		return false, inputErr
+	}
+	if waitErr != nil && !errors.Is(waitErr, context.Canceled) {
+		var e *imap.Error
+		if !errors.As(waitErr, &e) {
+			return false, waitErr
+		}
+	}
+	return true, nil
+}
+
+// panicked carries a panic of the Backend to the session's own goroutine.
+type panicked struct{ value any }
+
+func (p *panicked) Error() string { return "panic in Wait" }

@@ -1,0 +1,89 @@
+// What a server's owner implements: Backend, Session, and what is optional.
+
+package smtpserver
+
+import (
+	"context"
+	"io"
+
+	"github.com/mailwire/mailwire/sasl"
+	"github.com/mailwire/mailwire/smtp"
+)
+
+// Backend takes connections.
+type Backend interface {
+	// NewSession is called for each connection, before the greeting. An
+	// error refuses the connection; see Session for how it is said. ctx ends
+	// with the connection, and is that of all calls of the Session.
+	NewSession(ctx context.Context, c *Conn) (Session, error)
+}
+
+// BackendFunc is a function as a Backend.
+type BackendFunc func(ctx context.Context, c *Conn) (Session, error)
+
+// NewSession calls f.
+func (f BackendFunc) NewSession(ctx context.Context, c *Conn) (Session, error) { return f(ctx, c) }
+
+// Session is one connection's side of the backend. Its calls never overlap.
+//
+// An error that is, or wraps, an *smtp.Error is said to the client, in clean
+// text whatever it holds; code 421 then also ends the connection. Any other
+// error is said as 451 4.3.0 without its text. A panic ends the connection.
+type Session interface {
+	// Mail begins a transaction. from may be the null path. Parameters are
+	// those the server offers, already checked.
+	Mail(ctx context.Context, from smtp.Path, o *smtp.MailOptions) error
+	// Rcpt adds a recipient. In SMTP the path has a domain, or is
+	// <postmaster>; in LMTP it may be a local part alone.
+	Rcpt(ctx context.Context, to smtp.Path, o *smtp.RcptOptions) error
+	// Data takes the message. r is valid until Data returns; lines end in
+	// CRLF and dots are taken away. env, with all accepted recipients, is
+	// the Session's to keep.
+	//
+	// The client is asked for the message by the first read of r. An error
+	// returned before it refuses the command DATA, and no message comes.
+	// What Data leaves unread is thrown away.
+	//
+	// A nil *smtp.Result accepts the message for everyone. Otherwise its
+	// Recipients, if not nil, has a verdict for each recipient. LMTP says
+	// each. SMTP has one reply: if anyone was accepted, the client is told
+	// that the message was, and the Session answers for the rest; if no one
+	// was, the first temporary error is told, else the first error.
+	//
+	// A read of r fails with an *smtp.Error when the message breaks a rule
+	// of the server's (size, bare line ends); the client is then told so
+	// whatever Data returns. It fails with another error when the
+	// connection broke: nothing was accepted.
+	Data(ctx context.Context, env *smtp.Envelope, r io.Reader) (*smtp.Result, error)
+	// Reset ends the transaction that Mail began: after Data, and when the
+	// client gives it up. It is not called at the end of the connection.
+	Reset(ctx context.Context)
+	// Close ends the session.
+	Close() error
+}
+
+// Middleware wraps a Session.
+type Middleware func(Session) Session
+
+// HeloHandler is a Session that wants to know of HELO, EHLO and LHLO. An
+// error refuses the command. The Conn has the name already.
+type HeloHandler interface {
+	Helo(ctx context.Context, name string) error
+}
+
+// AuthHandler is a Session that wants to know who authenticated. An error
+// refuses the authentication: a plain one is said as 454 4.7.0.
+type AuthHandler interface {
+	Authenticated(ctx context.Context, id sasl.Identity) error
+}
+
+// Verifier is a Session that answers VRFY (RFC 5321 section 3.5). The lines
+// are said with 250. Without it the answer is 252.
+type Verifier interface {
+	Verify(ctx context.Context, name string) (lines []string, err error)
+}
+
+// Expander is a Session that answers EXPN. Without it the answer is 502.
+type Expander interface {
+	Expand(ctx context.Context, list string) (lines []string, err error)
+}

@@ -1,0 +1,388 @@
+// The conversation: reading commands, the table of states, replies.
+
+package smtpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/mailwire/mailwire/internal/netconn"
+	"github.com/mailwire/mailwire/internal/serve"
+	"github.com/mailwire/mailwire/internal/wire"
+	"github.com/mailwire/mailwire/smtp"
+	"github.com/mailwire/mailwire/smtp/smtpwire"
+)
+
+// state is how far a session is.
+type state uint8
+
+const (
+	stateConnected state = iota // no EHLO yet
+	stateReady                  // EHLO was said
+	stateMail                   // a sender, no recipient
+	stateRcpt                   // recipients
+	states
+)
+
+// rule is what the table says of a command.
+type rule struct {
+	in   [states]bool // allowed in connected, ready, mail, rcpt
+	tls  bool         // refused in cleartext where TLS is required
+	auth bool         // refused without authentication where that is required
+	noop bool         // counted as a command without use
+	run  func(*Conn, context.Context, *smtpwire.Command) error
+}
+
+var (
+	always   = [states]bool{true, true, true, true}
+	anyReady = [states]bool{false, true, true, true}
+	idle     = [states]bool{false, true, false, false}
+	inMail   = [states]bool{false, false, true, true}
+)
+
+var table map[smtpwire.Verb]rule
+
+func init() {
+	table = map[smtpwire.Verb]rule{
+		smtpwire.EHLO:     {in: always, noop: true, run: (*Conn).hello},
+		smtpwire.HELO:     {in: always, noop: true, run: (*Conn).hello},
+		smtpwire.LHLO:     {in: always, noop: true, run: (*Conn).hello},
+		smtpwire.STARTTLS: {in: idle, run: (*Conn).startTLS},
+		smtpwire.AUTH:     {in: idle, tls: true, run: (*Conn).auth},
+		smtpwire.MAIL:     {in: idle, tls: true, auth: true, run: (*Conn).mail},
+		smtpwire.RCPT:     {in: inMail, tls: true, auth: true, run: (*Conn).rcpt},
+		smtpwire.DATA:     {in: inMail, tls: true, auth: true, run: (*Conn).data},
+		smtpwire.RSET:     {in: always, tls: true, noop: true, run: (*Conn).rset},
+		smtpwire.NOOP:     {in: always, noop: true, run: (*Conn).noop},
+		smtpwire.HELP:     {in: always, tls: true, noop: true, run: (*Conn).help},
+		smtpwire.VRFY:     {in: always, tls: true, auth: true, noop: true, run: (*Conn).vrfy},
+		smtpwire.EXPN:     {in: always, tls: true, auth: true, noop: true, run: (*Conn).expn},
+		smtpwire.QUIT:     {in: always, run: (*Conn).quit},
+	}
+}
+
+var (
+	// errDone ends a session that came to its proper end.
+	errDone = errors.New("smtpserver: the session is over")
+)
+
+// violation ends a session for what the client did; it is logged.
+type violation struct{ what string }
+
+func (v *violation) Error() string { return v.what }
+
+var (
+	codeOK      = smtp.EnhancedCode{2, 0, 0}
+	codeOrder   = smtp.EnhancedCode{5, 5, 1}
+	codeSyntax  = smtp.EnhancedCode{5, 5, 2}
+	codeParam   = smtp.EnhancedCode{5, 5, 4}
+	codePolicy4 = smtp.EnhancedCode{4, 7, 0}
+	codePolicy5 = smtp.EnhancedCode{5, 7, 0}
+)
+
+func (s *Server) handle(ctx context.Context, n *serve.Session) error {
+	c := &Conn{srv: s, net: n}
+	err := c.converse(ctx)
+	if err == errDone || n.Hijacked() {
+		return nil
+	}
+	return err
+}
+
+func (c *Conn) converse(ctx context.Context) error {
+	sess, err := c.srv.Backend.NewSession(ctx, c)
+	c.sess = sess
+	if sess != nil {
+		defer c.closeSession()
+	}
+	if c.net.Hijacked() {
+		return nil
+	}
+	if err != nil {
+		return c.refuseConn(err)
+	}
+	if sess == nil {
+		return errors.New("smtpserver: the backend made no session")
+	}
+	for i := len(c.srv.Middleware) - 1; i >= 0; i-- {
+		c.sess = c.srv.Middleware[i](c.sess)
+	}
+	if err := c.greet(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := c.command(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (c *Conn) closeSession() {
+	c.body.close()
+	if err := c.sess.Close(); err != nil {
+		c.net.Log.Warn("closing the session failed", "error", err)
+	}
+}
+
+// refuseConn says why instead of a greeting.
+func (c *Conn) refuseConn(err error) error {
+	r := smtp.AsError(err).Reply()
+	if r.Code != 421 && r.Temporary() {
+		// RFC 5321 section 3.1 knows 220, 421 and 554 here.
+		r.Code = 421
+	}
+	c.net.Log.Info("connection refused", "reply", r.String(), "error", err)
+	return c.bye(&r)
+}
+
+// greet holds the greeting back for clients that can not wait for it.
+func (c *Conn) greet(ctx context.Context) error {
+	if d := c.srv.lim.GreetDelay; d > 0 {
+		wait, cancel := context.WithTimeout(ctx, d)
+		err := c.net.WaitInput(wait)
+		cancel()
+		var late *netconn.InterruptError
+		switch {
+		case err == nil:
+			return c.earlyTalker()
+		case ctx.Err() != nil:
+			return errDone
+		case errors.As(err, &late):
+		default:
+			return c.readFailed(err)
+		}
+	}
+	protocol := " ESMTP ready"
+	if c.srv.LMTP {
+		protocol = " LMTP ready"
+	}
+	return c.say(220, smtp.EnhancedCode{}, c.srv.name+protocol)
+}
+
+func (c *Conn) earlyTalker() error {
+	// What came is one write of the client's, if it is short.
+	first, _ := c.net.Reader().Peek(1)
+	if len(first) == 1 && first[0] == tlsHandshake {
+		return c.notTLS()
+	}
+	return c.violate(554, codeOrder, "Client spoke before the greeting")
+}
+
+// tlsHandshake is the first octet of a TLS handshake record.
+const tlsHandshake = 0x16
+
+func (c *Conn) notTLS() error {
+	return c.violate(554, codeOrder, "This is a plaintext port, TLS begins by STARTTLS")
+}
+
+// command reads one command and runs it.
+func (c *Conn) command(ctx context.Context) error {
+	line, err := c.readLine()
+	if err != nil {
+		return c.lineFailed(err)
+	}
+	cmd, err := smtpwire.ParseCommand(line)
+	if max := cmd.Verb.MaxLine(); len(line)+2 > max {
+		return c.refuse(500, codeSyntax, fmt.Sprintf("Command line longer than %d octets", max))
+	}
+	switch cmd.Verb {
+	case "GET", "POST", "CONNECT", "HEAD", "PUT", "OPTIONS", "PRI":
+		return c.violate(554, codeOrder, "This is not an HTTP server")
+	case "BDAT":
+		// The octets behind it must not run as commands.
+		return c.violate(502, codeOrder, "CHUNKING is not offered")
+	}
+	r, known := table[cmd.Verb]
+	var bad *smtpwire.ParseError
+	switch {
+	case !known && errors.As(err, &bad) && bad.Code == 500:
+		return c.sayError(bad.Reply())
+	case !known:
+		return c.unknown(&cmd)
+	case r.tls && c.srv.RequireTLS && !c.net.IsTLS():
+		return c.refuse(530, codePolicy5, "Must issue a STARTTLS command first")
+	case !r.in[c.state]:
+		return c.outOfOrder(cmd.Verb)
+	case r.auth && c.srv.RequireAuth && c.identity == nil:
+		return c.refuse(530, codePolicy5, "Authentication required")
+	case errors.As(err, &bad):
+		return c.sayError(bad.Reply())
+	}
+	if r.noop {
+		if c.noops++; c.srv.lim.MaxNoops > 0 && c.noops > c.srv.lim.MaxNoops {
+			return c.violate(421, codePolicy4, "Too many commands without use")
+		}
+	}
+	return r.run(c, ctx, &cmd)
+}
+
+func (c *Conn) unknown(cmd *smtpwire.Command) error {
+	switch cmd.Verb {
+	case "SEND", "SOML", "SAML", "TURN", "ETRN", "BURL", "XCLIENT", "XFORWARD":
+		return c.refuse(502, codeOrder, "Command not implemented")
+	}
+	return c.refuse(500, codeOrder, "Command not recognized")
+}
+
+func (c *Conn) outOfOrder(v smtpwire.Verb) error {
+	hello := "EHLO"
+	if c.srv.LMTP {
+		hello = "LHLO"
+	}
+	switch {
+	case c.state == stateConnected:
+		return c.refuse(503, codeOrder, "Send "+hello+" first")
+	case v == smtpwire.MAIL:
+		return c.refuse(503, codeOrder, "Nested MAIL command")
+	case v == smtpwire.RCPT || v == smtpwire.DATA:
+		return c.refuse(503, codeOrder, "Need MAIL command")
+	}
+	return c.refuse(503, codeOrder, string(v)+" is not permitted during a mail transaction")
+}
+
+// readLine reads a command line. Between transactions a shutdown interrupts
+// the wait for it.
+func (c *Conn) readLine() ([]byte, error) {
+	limit := smtpwire.RCPT.MaxLine()
+	if c.state == stateReady && c.srv.Auth != nil {
+		limit = smtpwire.MaxAuthLine
+	}
+	if c.state >= stateMail || c.net.Buffered() > 0 {
+		return c.net.Reader().Line(limit)
+	}
+	c.net.SetState(serve.StateIdle)
+	defer c.net.SetState(serve.StateActive)
+	if c.state == stateConnected {
+		if b, _ := c.net.Reader().Peek(1); len(b) == 1 && b[0] == tlsHandshake {
+			return nil, errTLSHello
+		}
+	}
+	return c.net.Reader().Line(limit)
+}
+
+var errTLSHello = errors.New("TLS handshake on a plaintext connection")
+
+// lineFailed answers what is no line.
+func (c *Conn) lineFailed(err error) error {
+	var long *wire.LimitError
+	switch {
+	case err == errTLSHello:
+		return c.notTLS()
+	case errors.As(err, &long) && c.net.Reader().Err() == nil:
+		return c.refuse(500, codeSyntax, fmt.Sprintf("Line longer than %d octets", long.Limit))
+	case errors.Is(err, wire.ErrBareLF), errors.Is(err, wire.ErrBareCR):
+		return c.violate(500, codeSyntax, "Lines must end in CRLF")
+	}
+	return c.readFailed(err)
+}
+
+// readFailed ends the session after a failed read, with a last word where
+// the client may still hear it.
+func (c *Conn) readFailed(err error) error {
+	var timeout *netconn.TimeoutError
+	var long *wire.LimitError
+	text := ""
+	code := smtp.EnhancedCode{4, 4, 2}
+	c.net.SetTransactionDeadline(time.Time{})
+	switch {
+	case err == io.EOF:
+		return errDone
+	case errors.Is(err, serve.ErrServerClosed):
+		code, text = smtp.EnhancedCode{4, 3, 2}, "shutting down"
+	case errors.As(err, &timeout):
+		text = "timeout, closing the channel"
+	case errors.As(err, &long):
+		code, text = codePolicy4, "too much input"
+	default:
+		return err
+	}
+	if e := c.bye(&smtp.Reply{Code: 421, EnhancedCode: code, Lines: []string{c.srv.name + " " + text}}); e != errDone {
+		return e
+	}
+	return err
+}
+
+// write sends a reply as it is. It is flushed before the next wait for input.
+func (c *Conn) write(r *smtp.Reply) error {
+	b, err := smtpwire.AppendReply(c.net.AvailableBuffer(), r)
+	if err != nil {
+		return err
+	}
+	_, err = c.net.Write(b)
+	return err
+}
+
+// say sends a positive reply, whose lines are made of clean text.
+func (c *Conn) say(code int, enhanced smtp.EnhancedCode, lines ...string) error {
+	return c.write(&smtp.Reply{Code: code, EnhancedCode: enhanced, Lines: lines})
+}
+
+// refuse sends a negative reply and counts it.
+func (c *Conn) refuse(code int, enhanced smtp.EnhancedCode, text string) error {
+	return c.sayError((&smtp.Error{Code: code, EnhancedCode: enhanced, Message: text}).Reply())
+}
+
+// refuseErr is refuse of a backend's error.
+func (c *Conn) refuseErr(err error) error {
+	c.logFailure(err)
+	return c.sayError(smtp.AsError(err).Reply())
+}
+
+// logFailure logs what the client is not told.
+func (c *Conn) logFailure(err error) {
+	var own *smtp.Error
+	if !errors.As(err, &own) {
+		c.net.Log.Error("backend failed", "error", err)
+	}
+}
+
+func (c *Conn) sayError(r smtp.Reply) error {
+	c.errors++
+	if r.Code == 421 {
+		return c.bye(&r)
+	}
+	lim := &c.srv.lim
+	if lim.SoftErrors > 0 && c.errors > lim.SoftErrors {
+		c.delay()
+	}
+	if err := c.write(&r); err != nil {
+		return err
+	}
+	if lim.MaxErrors > 0 && c.errors >= lim.MaxErrors {
+		return c.violate(421, codePolicy4, "Too many errors")
+	}
+	return nil
+}
+
+// delay holds the answer to a fault back. What was answered before goes out.
+func (c *Conn) delay() {
+	d := c.srv.lim.ErrorDelay
+	if d <= 0 || c.net.Flush() != nil {
+		return
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.srv.serve.Done():
+	}
+}
+
+// bye sends the session's last reply.
+func (c *Conn) bye(r *smtp.Reply) error {
+	if err := c.write(r); err != nil {
+		return err
+	}
+	return errDone
+}
+
+// violate sends the last reply of a session that the client's fault ends.
+func (c *Conn) violate(code int, enhanced smtp.EnhancedCode, text string) error {
+	if err := c.bye(&smtp.Reply{Code: code, EnhancedCode: enhanced, Lines: []string{text}}); err != errDone {
+		return err
+	}
+	return &violation{text}
+}

@@ -303,7 +303,8 @@ func (p *addressParser) plain(start, end, words int, quoted, special bool, at, a
 		}
 		return
 	}
-	local := strip(s[atStart:at], special)
+	local := s[atStart:at]
+	local = strip(local, special || strings.ContainsAny(local, " \t"))
 	host, rest := cutHost(s[at+1 : end])
 	name := phrase(s[start:max(start, atStart)], special)
 	if name == "" {

@@ -112,6 +112,20 @@ func (p *dateParser) peek(n int) byte {
 	return 0
 }
 
+// skip passes blanks and comments.
+func (p *dateParser) skip() {
+	for {
+		switch c := p.peek(0); {
+		case isBlank(c):
+			p.i++
+		case c == '(':
+			p.i = skipComment(p.s, p.i)
+		default:
+			return
+		}
+	}
+}
+
 // digits reads a number. More than nine digits are too many for any field.
 func (p *dateParser) digits() (n, width int) {
 	start := p.i
@@ -192,20 +206,16 @@ func (p *dateParser) setYear(n, width int) {
 func (p *dateParser) clock(h int, sep byte) {
 	p.hour = h
 	p.i++
+	p.skip()
 	p.min, _ = p.digits()
-	for isBlank(p.peek(0)) && isBlank(p.peek(1)) {
-		p.i++
-	}
-	if isBlank(p.peek(0)) && p.peek(1) == ':' {
-		p.i++
-	}
+	at := p.i
+	p.skip()
 	if p.peek(0) != sep {
+		p.i = at
 		return
 	}
 	p.i++
-	for isBlank(p.peek(0)) {
-		p.i++
-	}
+	p.skip()
 	if !isDigit(p.peek(0)) {
 		return
 	}
@@ -225,16 +235,13 @@ func (p *dateParser) number() {
 	start := p.i
 	n, w := p.digits()
 	at := p.i
-	for isBlank(p.peek(0)) {
-		p.i++
-	}
+	p.skip()
 	if p.peek(0) == ':' && p.hour < 0 && w <= 2 {
+		colon := p.i
 		p.i++
-		for isBlank(p.peek(0)) {
-			p.i++
-		}
+		p.skip()
 		if isDigit(p.peek(0)) {
-			p.i--
+			p.i = colon
 			p.clock(n, ':')
 		}
 		return

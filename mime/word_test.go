@@ -7,6 +7,7 @@ import (
 	"testing/iotest"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -113,7 +114,7 @@ func TestDecodeText(t *testing.T) {
 		{"caf\xe9 =?utf-8?q?=C3=A9?=", "café é"},
 	}
 	for _, tt := range tests {
-		require.Equal(t, tt.want, DecodeText(tt.in), "%q", tt.in)
+		assert.Equal(t, tt.want, DecodeText(tt.in), "%q", tt.in)
 	}
 }
 
@@ -151,7 +152,7 @@ func TestCharsetReader(t *testing.T) {
 			require.Equal(t, tt.ok, ok, tt.charset)
 			b, err := io.ReadAll(r)
 			require.NoError(t, err)
-			require.Equal(t, tt.want, string(b), "%s %q", tt.charset, tt.in)
+			assert.Equal(t, tt.want, string(b), "%s %q", tt.charset, tt.in)
 		}
 	}
 }
@@ -204,10 +205,10 @@ func TestDecoder(t *testing.T) {
 		for _, f := range []func(io.Reader) io.Reader{iotest.OneByteReader, iotest.DataErrReader, iotest.HalfReader} {
 			b, err := io.ReadAll(NewDecoder(f(strings.NewReader(tt.in)), tt.enc))
 			require.NoError(t, err)
-			require.Equal(t, tt.want, string(b), "%s %q", tt.enc, tt.in)
+			assert.Equal(t, tt.want, string(b), "%s %q", tt.enc, tt.in)
 			b, err = io.ReadAll(iotest.OneByteReader(NewDecoder(strings.NewReader(tt.in), tt.enc)))
 			require.NoError(t, err)
-			require.Equal(t, tt.want, string(b), "%s %q", tt.enc, tt.in)
+			assert.Equal(t, tt.want, string(b), "%s %q", tt.enc, tt.in)
 		}
 	}
 	long := strings.Repeat(" ", 10000) + "x" + strings.Repeat("\t", 3000) + "y"

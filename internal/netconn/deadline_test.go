@@ -121,11 +121,17 @@ func TestPausesBetweenCommands(t *testing.T) {
 			}
 		}()
 		for i := range 100 {
-			if i%2 == 0 {
+			if i%10 == 0 {
 				require.NoError(t, c.WaitInput(t.Context()))
 			}
 			assert.Equal(t, "NOOP", line(t, c))
-			send(t, c, "+OK\r\n")
+			// Each kind of write begins a new exchange.
+			if i%3 == 0 {
+				send(t, c, "+OK\r\n")
+			} else {
+				_, err := c.Write([]byte("+OK\r\n"))
+				require.NoError(t, err)
+			}
 		}
 	})
 }

@@ -196,6 +196,25 @@ func TestShutdownWaitsForActiveSessions(t *testing.T) {
 	})
 }
 
+// A session that was idle when its Handler returned is not cut off while its
+// peer takes the last reply.
+func TestShutdownInTheCloseOfASession(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := start(t, &serve.Server{CloseTimeout: 3 * time.Second, Handler: func(ctx context.Context, s *serve.Session) error {
+			s.SetState(serve.StateIdle)
+			_, err := s.WriteString("421 idle\r\n")
+			return err
+		}})
+		c := r.dial(t)
+		synctest.Wait()
+		began := time.Now()
+		require.NoError(t, r.Shutdown(t.Context()))
+		assert.Equal(t, 3*time.Second, time.Since(began))
+		assert.Equal(t, "421 idle\r\n", rest(t, c))
+		_ = c.Close()
+	})
+}
+
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan struct{})

@@ -60,6 +60,17 @@ type qpReader struct {
 
 const qpMaxBlanks = 1024
 
+var (
+	qpSpecial  = [256]bool{'=': true, ' ': true, '\t': true}
+	qpBlank    = [256]bool{' ': true, '\t': true, '\r': true, '\n': true}
+	unhexTable = func() (t [256]byte) {
+		for c := range t {
+			t[c] = byte(unhex(byte(c))) // 255 for what is no digit
+		}
+		return
+	}()
+)
+
 func (q *qpReader) fill() {
 	n := copy(q.in[:], q.in[q.i:q.n])
 	q.i, q.n = 0, n
@@ -97,13 +108,34 @@ func (q *qpReader) Read(p []byte) (int, error) {
 			q.fill()
 			continue
 		}
-		c := q.in[q.i]
-		if c != '=' && c != ' ' && c != '\t' {
+		// What needs no look beyond the next two octets.
+		in, i := q.in[q.i:q.n], 0
+	fast:
+		for out < len(p) && i < len(in) {
+			c := in[i]
+			switch {
+			case !qpSpecial[c]:
+			case i+2 >= len(in):
+				break fast
+			case c == '=':
+				h, l := unhexTable[in[i+1]], unhexTable[in[i+2]]
+				if h|l >= 16 {
+					break fast
+				}
+				c = h<<4 | l
+				i += 2
+			case qpBlank[in[i+1]]:
+				break fast
+			}
 			p[out] = c
 			out++
-			q.i++
+			i++
+		}
+		q.i += i
+		if out == len(p) || q.i == q.n {
 			continue
 		}
+		c := q.in[q.i]
 		// An escape or a run of blanks: what it means depends on what follows.
 		j := q.i + 1
 		for j < q.n && j-q.i < qpMaxBlanks && (q.in[j] == ' ' || q.in[j] == '\t') {

@@ -2,6 +2,11 @@ package mime
 
 // ENVELOPE (RFC 3501 section 7.4.2).
 
+import (
+	"bytes"
+	"strings"
+)
+
 // EnvelopeField names the string members of an Envelope, as a set.
 type EnvelopeField uint8
 
@@ -97,7 +102,7 @@ func envelopeMember(f *Field) int {
 func (h Header) Envelope() *Envelope {
 	type use struct {
 		member   int
-		from, to int
+		from, to int // of the value: in h.raw, then in s
 	}
 	var usesArr [16]use
 	uses := usesArr[:0]
@@ -105,8 +110,8 @@ func (h Header) Envelope() *Envelope {
 	size := 0
 	rest := h.raw
 	var f Field
-	// All values go into one string, of which the members are parts.
 	for {
+		at := len(h.raw) - len(rest)
 		if f, rest = cutField(rest); f.raw == nil {
 			break
 		}
@@ -118,39 +123,21 @@ func (h Header) Envelope() *Envelope {
 			continue
 		}
 		have[m] = true
-		size += len(fieldValue(f.raw, f.name))
-		uses = append(uses, use{member: m})
+		from, to := valueBounds(f.raw, f.name)
+		size += to - from
+		uses = append(uses, use{m, at + from, at + to})
 	}
-	buf := make([]byte, 0, size)
-	i := 0
-	have = [envMembers]bool{}
-	rest = h.raw
-	for i < len(uses) {
-		if f, rest = cutField(rest); f.raw == nil {
-			break
-		}
-		if f.name < 2 || f.name > 11 {
-			continue
-		}
-		m := envelopeMember(&f)
-		if m < 0 || have[m] && m < envTo {
-			continue
-		}
-		have[m] = true
-		uses[i].from = len(buf)
-		for _, c := range fieldValue(f.raw, f.name) {
-			switch c {
-			case '\r', '\n':
-			case 0:
-				buf = append(buf, '?')
-			default:
-				buf = append(buf, c)
-			}
-		}
-		uses[i].to = len(buf)
-		i++
+	// All values go into one string, of which the members are parts.
+	var sb strings.Builder
+	sb.Grow(size)
+	for i := range uses {
+		u := &uses[i]
+		v := h.raw[u.from:u.to]
+		u.from = sb.Len()
+		writeUnfolded(&sb, v)
+		u.to = sb.Len()
 	}
-	s := string(buf)
+	s := sb.String()
 	e := &Envelope{}
 	limit := h.limits().Addresses
 	slab := make([]Address, 0, 8)
@@ -204,4 +191,27 @@ func (h Header) Envelope() *Envelope {
 		}
 	}
 	return e
+}
+
+// writeUnfolded is unfold for octets.
+func writeUnfolded(b *strings.Builder, v []byte) {
+	if bytes.IndexByte(v, 0) >= 0 {
+		v = bytes.ReplaceAll(v, []byte{0}, []byte{'?'})
+	}
+	for {
+		i := bytes.IndexByte(v, '\n')
+		j := bytes.IndexByte(v[:max(i, 0)], '\r')
+		if i < 0 {
+			j = bytes.IndexByte(v, '\r')
+		}
+		if j >= 0 {
+			i = j
+		}
+		if i < 0 {
+			b.Write(v)
+			return
+		}
+		b.Write(v[:i])
+		v = v[i+1:]
+	}
 }

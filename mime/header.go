@@ -29,6 +29,9 @@ func fieldName(b []byte) int {
 	for n < len(b) && ftext[b[n]] {
 		n++
 	}
+	if n < len(b) && b[n] == ':' && n > 0 && n < maxFieldName {
+		return n
+	}
 	i := n
 	for i < len(b) && (b[i] == ' ' || b[i] == '\t') {
 		i++
@@ -61,14 +64,25 @@ func equalFold[T []byte | string](b T, name string) bool {
 
 // fieldValue returns what follows the colon, without blanks and line endings around it, still folded.
 func fieldValue(f []byte, name int) []byte {
-	i := name
-	for i < len(f) && f[i] != ':' {
-		i++
+	from, to := valueBounds(f, name)
+	return f[from:to]
+}
+
+func valueBounds(f []byte, name int) (from, to int) {
+	from, to = name, len(f)
+	for from < to && f[from] != ':' {
+		from++
 	}
-	if i < len(f) {
-		i++
+	if from < to {
+		from++
 	}
-	return trimBlank(f[i:])
+	for from < to && isBlank(f[from]) {
+		from++
+	}
+	for from < to && isBlank(f[to-1]) {
+		to--
+	}
+	return from, to
 }
 
 func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }

@@ -115,6 +115,17 @@ func parse(s *Scanner) (*Part, error) {
 		return block[n:len(block):len(block)]
 	}
 	for {
+		if s.state == scanHeader && !full {
+			from := s.pos
+			n, octets, nl := s.ordinary(s.lim.HeaderFields-fields, min(s.lim.HeaderSize-size, s.lim.TotalHeaderSize-total))
+			fields += n
+			size += octets
+			total += octets
+			lines += int64(nl)
+			if s.r != nil {
+				hdr = append(hdr, s.buf[from:s.pos]...)
+			}
+		}
 		if err := s.next(&t); err != nil {
 			if err == io.EOF {
 				err = nil

@@ -386,6 +386,42 @@ func (s *Scanner) header(t *Token) {
 	t.NameLen = name
 }
 
+// ordinary passes over fields that need no look: whole in the window, and of no meaning to the scanner. It is what header
+// does, without a token for each, and stops at whatever it leaves to header. It returns what it passed.
+func (s *Scanner) ordinary(maxFields, maxOctets int) (fields, octets, lines int) {
+	maxOctets = min(maxOctets, len(s.buf)-s.pos)
+	b := s.buf[s.pos : s.pos+maxOctets]
+	for fields < maxFields {
+		r := b[octets:]
+		n := fieldName(r)
+		if n == 0 || r[0] == '-' || n >= 12 && r[7] == '-' && r[0]|0x20 == 'c' {
+			break
+		}
+		end, nl := n, 0
+		for {
+			i := bytes.IndexByte(r[end:], '\n')
+			if i < 0 || end+i+1 >= len(r) {
+				end = 0 // its end is not at hand
+				break
+			}
+			end += i + 1
+			nl++
+			if c := r[end]; c != ' ' && c != '\t' {
+				break
+			}
+		}
+		if end == 0 || end > s.lim.FieldSize {
+			break
+		}
+		fields++
+		octets += end
+		lines += nl
+	}
+	s.pos += octets
+	s.fields += fields
+	return
+}
+
 var newline = []byte{'\n'}
 
 func lineEnd(b []byte, end int) (int, int) {

@@ -172,7 +172,7 @@ func checkScanner(t testing.TB, b []byte, o *Options) {
 		iotest.HalfReader,
 		iotest.DataErrReader,
 	}
-	if len(b) < 64<<10 {
+	if len(b) < 8<<10 {
 		readers = append(readers, iotest.OneByteReader)
 	}
 	for _, f := range readers {
@@ -289,7 +289,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // TestScannerMemory: a large message streams in a bounded buffer.
 func TestScannerMemory(t *testing.T) {
-	for _, line := range []string{strings.Repeat("x", 74) + "\r\n", "x", "--bound\n", "-", "\n"} {
+	for _, line := range []string{strings.Repeat("x", 74) + "\r\n", "--bound\n", strings.Repeat("-", 1000), strings.Repeat("\n", 1000)} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		s := NewScanner(&endless{head: "Content-Type: multipart/mixed; boundary=boundary\n\n--boundary\n\n", line: line, n: 64 << 20}, nil)

@@ -115,14 +115,14 @@ func (c *CommandReader) More() (*Append, error) {
 func (c *CommandReader) finish(discard bool) (*Append, error) {
 	m := c.msg
 	c.msg = nil
+	if m.err != nil {
+		c.err = m.err
+		return nil, c.err
+	}
 	if !m.started && m.sync {
 		// The client was never asked, and the answer to the command tells it
 		// not to send.
 		return nil, nil
-	}
-	if m.err != nil {
-		c.err = m.err
-		return nil, c.err
 	}
 	if !m.started {
 		m.started = true

@@ -285,7 +285,7 @@ func TestSearchDepth(t *testing.T) {
 }
 
 func TestAppendStreams(t *testing.T) {
-	const size = 1 << 30
+	const size = 128 << 20
 	src := io.MultiReader(strings.NewReader(fmt.Sprintf("a APPEND x {%d+}\r\n", size)), io.LimitReader(&endless{b: 'x'}, size), strings.NewReader("\r\nb NOOP\r\n"))
 	c := NewCommandReader(wire.NewReader(src, wire.Options{}), CommandLimits{Append: size})
 	cmd, err := c.Read()

@@ -164,15 +164,28 @@ func (s *Server) start() {
 			Reader:       wire.Options{MaxLine: l.Line, Lines: wire.LineLF},
 		}
 		if s.Trace != nil {
+			w := &lockedWriter{w: s.Trace}
 			s.inner.ConnFor = func(c net.Conn, o *netconn.Options) {
 				prefix := "imap "
 				if a := c.RemoteAddr(); a != nil {
 					prefix += a.String() + " "
 				}
-				o.Trace = netconn.TraceWriter(s.Trace, prefix)
+				o.Trace = netconn.TraceWriter(w, prefix)
 			}
 		}
 	})
+}
+
+// lockedWriter lets connections share a writer.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (w *lockedWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.w.Write(p)
 }
 
 func refusal(err error) []byte {

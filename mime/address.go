@@ -575,7 +575,7 @@ func phrase(s string, special bool) string {
 	}
 	if s[0] == '"' {
 		// The usual case: one quoted string without quoted-pairs.
-		if i := strings.IndexAny(s[1:], "\"\\\r\n\x00"); i == len(s)-2 && s[len(s)-1] == '"' {
+		if i := strings.IndexAny(s[1:], "\"\\\r\n\x00"); i >= 0 && i == len(s)-2 && s[len(s)-1] == '"' {
 			return s[1 : len(s)-1]
 		}
 	}

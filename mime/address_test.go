@@ -137,6 +137,8 @@ func TestParseAddressList(t *testing.T) {
 		{"<@a.example>, b@c.example", "@a.example | b@c.example"},
 		{"/S=Doe/C=US/@gw.example", "/S=Doe/C=US/@gw.example"},
 		{"host!user@d.example", "host!user@d.example"},
+		{"\":", "{ | }"},
+		{"\"<", "@"},
 		// 8-bit and encoded.
 		{"José <jose@例え.example>", "José <jose@例え.example>"},
 		{"Jos\xe9 <jose@x.example>", "Jos\xe9 <jose@x.example>"},

@@ -8,6 +8,7 @@
 package imapclient
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -306,21 +307,20 @@ func (c *Client) Authenticate(ctx context.Context, m sasl.Mechanism) error {
 			}
 		}
 		initial = nil
-		if failed != nil {
-			_, err := c.conn.WriteString("*\r\n")
+		line := []byte("*\r\n")
+		if failed == nil {
+			line = imapwire.AppendSASLLine(nil, response)
+		}
+		if _, err := c.conn.WriteSecret(line); err != nil {
 			return err
 		}
-		c.buf = imapwire.AppendSASLLine(c.buf[:0], response)
-		_, err := c.conn.WriteSecret(c.buf)
-		return err
+		return c.conn.Flush()
 	})
 	if failed != nil {
 		return failed
 	}
 	if err == nil {
-		if err = x.Done(); err != nil {
-			c.Close()
-		}
+		err = c.ended(x.Done())
 	}
 	return err
 }
@@ -437,7 +437,7 @@ func (c *Client) finish(tag string, on func(imapwire.Response) error) error {
 	for {
 		r, err := c.read()
 		var parse *imapwire.ParseError
-		if errors.As(err, &parse) && !parse.Close && parse.Tag != tag {
+		if errors.As(err, &parse) && !c.ends(parse) {
 			if bad == nil {
 				bad = parse
 				bad.Raw = append([]byte{}, parse.Raw...)
@@ -465,6 +465,16 @@ func (c *Client) finish(tag string, on func(imapwire.Response) error) error {
 	}
 }
 
+// ends reports whether a response that does not parse is nevertheless the
+// command's end, or the connection's.
+func (c *Client) ends(parse *imapwire.ParseError) bool {
+	if !parse.Close && !bytes.HasPrefix(parse.Raw, []byte(c.prefix)) {
+		return false
+	}
+	c.ended(parse)
+	return true
+}
+
 // tagged is the verdict of a tagged response.
 func (c *Client) tagged(s *imapwire.StatusResponse, tag string) error {
 	if s.Tag != tag {
@@ -482,6 +492,9 @@ func (c *Client) read() (imapwire.Response, error) {
 			return nil, err
 		}
 		return nil, c.failed(err)
+	}
+	if u, ok := r.(*imapwire.UnknownData); ok && strings.HasPrefix(u.Raw, c.prefix) {
+		return nil, c.ended(fmt.Errorf("%w: a tagged response that is not OK, NO or BAD", ErrProtocol))
 	}
 	c.note(r)
 	return r, nil

@@ -103,7 +103,7 @@ func stream[T any](c *Client, ctx context.Context, args imapwire.Args, pick func
 				return
 			}
 			var parse *imapwire.ParseError
-			unread := errors.As(err, &parse) && !parse.Close && parse.Tag != tag
+			unread := errors.As(err, &parse) && !c.ends(parse)
 			if err != nil && !unread {
 				over = true
 				if wanted {
@@ -234,7 +234,7 @@ func (c *Client) Append(ctx context.Context, mailbox string, r io.Reader, o *ima
 		r, err := c.read()
 		if err != nil {
 			var parse *imapwire.ParseError
-			if errors.As(err, &parse) && !parse.Close && parse.Tag != tag {
+			if errors.As(err, &parse) && !c.ends(parse) {
 				continue
 			}
 			return nil, err

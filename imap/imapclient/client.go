@@ -44,17 +44,17 @@ var (
 type TLSMode uint8
 
 const (
-	// TLSAuto is TLSImplicit on port 993 and TLSRequired on any other.
-	TLSAuto TLSMode = iota
-	// TLSImplicit begins with a TLS handshake (RFC 8314 section 3).
-	TLSImplicit
-	// TLSRequired begins TLS with STARTTLS, or fails.
-	TLSRequired
-	// TLSOpportunistic begins TLS with STARTTLS where the server offers it.
+	// Auto is Implicit on port 993 and Required on any other.
+	Auto TLSMode = iota
+	// Implicit begins with a TLS handshake (RFC 8314 section 3).
+	Implicit
+	// Required begins TLS with STARTTLS, or fails.
+	Required
+	// Opportunistic begins TLS with STARTTLS where the server offers it.
 	// It protects from nobody who can change what the server says.
-	TLSOpportunistic
-	// TLSDisabled stays in the clear.
-	TLSDisabled
+	Opportunistic
+	// Disabled stays in the clear.
+	Disabled
 )
 
 // Options are how a Client connects. The zero value encrypts and does not log
@@ -68,8 +68,8 @@ type Options struct {
 	Auth sasl.Mechanism
 	// AllowCleartext lets Auth and Login send a password on a clear line.
 	AllowCleartext bool
-	// Dial connects; a net.Dialer when nil.
-	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+	// DialContext opens connections; that of a zero net.Dialer when nil.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 	// IdleTimeout is the longest wait for the next octets of an answer; 5
 	// minutes when zero.
 	IdleTimeout time.Duration
@@ -114,17 +114,17 @@ func Dial(ctx context.Context, addr string, o *Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("imapclient: %w", err)
 	}
-	if opts.TLS == TLSAuto {
-		opts.TLS = TLSRequired
+	if opts.TLS == Auto {
+		opts.TLS = Required
 		if port == "993" || port == "imaps" {
-			opts.TLS = TLSImplicit
+			opts.TLS = Implicit
 		}
 	}
 	opts.TLSConfig = netconn.TLSConfig(opts.TLSConfig)
 	if opts.TLSConfig.ServerName == "" {
 		opts.TLSConfig.ServerName = host
 	}
-	dial := opts.Dial
+	dial := opts.DialContext
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
@@ -135,8 +135,8 @@ func Dial(ctx context.Context, addr string, o *Options) (*Client, error) {
 	return New(ctx, conn, &opts)
 }
 
-// New makes a Client of a connection, which it owns from then on. TLSAuto is
-// TLSRequired here, and Options.TLSConfig needs its ServerName.
+// New makes a Client of a connection, which it owns from then on. Auto is
+// Required here, and Options.TLSConfig needs its ServerName.
 func New(ctx context.Context, conn net.Conn, o *Options) (*Client, error) {
 	c := &Client{prefix: rand.Text()[:6]}
 	if o != nil {
@@ -145,7 +145,7 @@ func New(ctx context.Context, conn net.Conn, o *Options) (*Client, error) {
 	if c.opts.MaxDrain == 0 {
 		c.opts.MaxDrain = 1 << 20
 	}
-	implicit := c.opts.TLS == TLSImplicit
+	implicit := c.opts.TLS == Implicit
 	if implicit {
 		conn = tls.Client(conn, netconn.TLSConfig(c.opts.TLSConfig))
 	}
@@ -198,9 +198,9 @@ func (c *Client) greet() error {
 // upgrade begins TLS by STARTTLS where the mode asks for it.
 func (c *Client) upgrade(ctx context.Context) error {
 	switch c.opts.TLS {
-	case TLSImplicit, TLSDisabled:
+	case Implicit, Disabled:
 		return nil
-	case TLSOpportunistic:
+	case Opportunistic:
 		caps, err := c.Capabilities(ctx)
 		if err != nil {
 			return err
@@ -215,7 +215,7 @@ func (c *Client) upgrade(ctx context.Context) error {
 	}
 	if err := c.Do(ctx, &imapwire.StartTLS{}, nil); err != nil {
 		var said *imap.Error
-		if errors.As(err, &said) && c.opts.TLS == TLSOpportunistic {
+		if errors.As(err, &said) && c.opts.TLS == Opportunistic {
 			return nil
 		}
 		return fmt.Errorf("%w: %w", ErrTLS, err)

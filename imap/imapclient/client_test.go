@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { testkit.Main(m) }
 
-var clear = &imapclient.Options{TLS: imapclient.TLSDisabled, AllowCleartext: true}
+var clear = &imapclient.Options{TLS: imapclient.Disabled, AllowCleartext: true}
 
 func script(t *testing.T, name string) *testkit.Script {
 	t.Helper()
@@ -154,7 +154,7 @@ func TestTLSIsRequired(t *testing.T) {
 
 func TestCleartextIsRefused(t *testing.T) {
 	conn := scripted(t, "S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\n--- client close ---\n")
-	c, err := imapclient.New(t.Context(), conn, &imapclient.Options{TLS: imapclient.TLSDisabled})
+	c, err := imapclient.New(t.Context(), conn, &imapclient.Options{TLS: imapclient.Disabled})
 	require.NoError(t, err)
 	require.Equal(t, imapclient.ErrCleartext, c.Login(t.Context(), "ada", "lovelace"))
 	require.Equal(t, imapclient.ErrCleartext, c.Authenticate(t.Context(), sasl.Plain("", "ada", "lovelace")))

@@ -58,7 +58,7 @@ func tokens(t testing.TB, s *Scanner) (lines []string, raw []byte) {
 	var buf []byte
 	flush := func() {
 		if last.Kind != 0 {
-			lines = append(lines, fmt.Sprintf("%d %s @%d l%d n%d %v %q", last.Depth, last.Kind, last.Offset, last.Lines, last.NameLen, last.Close, buf))
+			lines = append(lines, fmt.Sprintf("%d %s @%d l%d n%d %v %s", last.Depth, last.Kind, last.Offset, last.Lines, last.NameLen, last.Close, buf))
 		}
 	}
 	off := int64(0)
@@ -70,7 +70,9 @@ func tokens(t testing.TB, s *Scanner) (lines []string, raw []byte) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, off, tok.Offset)
-		require.Equal(t, bytes.Count(tok.Raw, newline), tok.Lines, "%s %q", tok.Kind, tok.Raw)
+		if bytes.Count(tok.Raw, newline) != tok.Lines {
+			require.Fail(t, "wrong count of lines", "%s %q", tok.Kind, tok.Raw)
+		}
 		off += int64(len(tok.Raw))
 		raw = append(raw, tok.Raw...)
 		switch tok.Kind {
@@ -111,6 +113,8 @@ func TestScannerTokens(t *testing.T) {
 			[]string{"EntityStart ", "Field Content-Type: multipart/x; boundary=\"b c\"\n", "HeaderEnd \n", "Boundary --b c\t \n",
 				"EntityStart ", "Field X: y\n", "HeaderEnd ", "EntityEnd ", "Boundary --b c\n",
 				"EntityStart ", "HeaderEnd ", "Body --b cd\n-- b c\nz", "EntityEnd ", "EntityEnd "}, []DefectCode{DefectMissingBlankLine, DefectMissingBlankLine, DefectUnclosed}},
+		{"own delimiter in the header", "Content-Type: multipart/x; boundary=ab\n--ab\nX: y\n\n1\n--ab--", []string{"EntityStart ", "Field Content-Type: multipart/x; boundary=ab\n", "HeaderEnd ", "Boundary --ab\n",
+			"EntityStart ", "Field X: y\n", "HeaderEnd \n", "Body 1", "EntityEnd ", "Boundary \n--ab--", "EntityEnd "}, []DefectCode{DefectMissingBlankLine}},
 		{"no boundary", "Content-Type: multipart/mixed\n\n--x\n\n--x--", []string{"EntityStart ", "Field Content-Type: multipart/mixed\n", "HeaderEnd \n", "Body --x\n\n--x--", "EntityEnd "}, []DefectCode{DefectMissingBoundary}},
 		{"empty boundary", "Content-Type: multipart/mixed; boundary=\"\"\n\n--\n\n----", []string{"EntityStart ", "Field Content-Type: multipart/mixed; boundary=\"\"\n", "HeaderEnd \n", "Body --\n\n----", "EntityEnd "}, []DefectCode{DefectMissingBoundary}},
 		{"boundary never found", "Content-Type: multipart/mixed; boundary=x\n\n--y\n", []string{"EntityStart ", "Field Content-Type: multipart/mixed; boundary=x\n", "HeaderEnd \n", "Preamble --y\n", "EntityEnd "}, []DefectCode{DefectNoParts}},
@@ -169,8 +173,10 @@ func checkScanner(t testing.TB, b []byte, o *Options) {
 	require.True(t, bytes.Equal(b, raw), "the tokens are not the input")
 	readers := []func(io.Reader) io.Reader{
 		func(r io.Reader) io.Reader { return r },
-		iotest.HalfReader,
 		iotest.DataErrReader,
+	}
+	if len(b) < 256<<10 {
+		readers = append(readers, iotest.HalfReader)
 	}
 	if len(b) < 8<<10 {
 		readers = append(readers, iotest.OneByteReader)
@@ -292,7 +298,7 @@ func TestScannerMemory(t *testing.T) {
 	for _, line := range []string{strings.Repeat("x", 74) + "\r\n", "--bound\n", strings.Repeat("-", 1000), strings.Repeat("\n", 1000)} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		s := NewScanner(&endless{head: "Content-Type: multipart/mixed; boundary=boundary\n\n--boundary\n\n", line: line, n: 64 << 20}, nil)
+		s := NewScanner(&endless{head: "Content-Type: multipart/mixed; boundary=boundary\n\n--boundary\n\n", line: line, n: 16 << 20}, nil)
 		total := 0
 		for {
 			tok, err := s.Next()
@@ -302,7 +308,7 @@ func TestScannerMemory(t *testing.T) {
 			total += len(tok.Raw)
 		}
 		runtime.ReadMemStats(&after)
-		require.Greater(t, total, 64<<20)
+		require.Greater(t, total, 16<<20)
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(256<<10), "%q", line[:1])
 	}
 }
@@ -320,7 +326,7 @@ func TestScannerZeroAlloc(t *testing.T) {
 	require.LessOrEqual(t, n, 1.0)
 }
 
-// counting counts the octets that the scanner looks at again, by what it reads and allocates.
+// allocated returns the octets that f allocates.
 func allocated(f func()) uint64 {
 	var a, b runtime.MemStats
 	runtime.GC()

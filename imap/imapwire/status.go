@@ -50,10 +50,12 @@ func AppendError(dst []byte, tag string, e *imap.Error) []byte {
 	return AppendStatus(dst, tag, kind, e.Code, e.Text)
 }
 
-// AppendContinuation appends "+ " and the text.
+// AppendContinuation appends "+ " and the text, which may be empty.
 func AppendContinuation(dst []byte, text string) []byte {
 	dst = append(dst, "+ "...)
-	dst = appendLineText(dst, text, true)
+	if text != "" {
+		dst = appendLineText(dst, text, false)
+	}
 	return append(dst, '\r', '\n')
 }
 

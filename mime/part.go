@@ -31,6 +31,9 @@ type Part struct {
 // Octets returns the size of the body in octets, as it stands.
 func (p *Part) Octets() int64 { return p.End - p.BodyStart }
 
+// Envelope returns the ENVELOPE of a message: of the whole one, or of an embedded one (Message of its part).
+func (p *Part) Envelope() *Envelope { return p.Header.Envelope() }
+
 // ContentType returns the media type of the header, or the default where there is none or it cannot be read:
 // message/rfc822 in a multipart/digest, else text/plain; charset=us-ascii.
 func (p *Part) ContentType() ContentType {

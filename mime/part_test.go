@@ -249,7 +249,8 @@ func TestNestedStructure(t *testing.T) {
 			To: []Address{{Mailbox: "imap", Host: "cac.example"}, {Kind: AddressGroupStart, Mailbox: "Team"}, {Mailbox: "a", Host: "b.example"},
 				{Name: "C, D", Mailbox: "c", Host: "d.example"}, {Kind: AddressGroupEnd}},
 			MessageID: "<B27397-0100000@cac.example>", Empty: EnvelopeInReplyTo,
-		}, p.Header.Envelope())
+		}, p.Envelope())
+		require.Equal(t, b.Parts[3].Envelope, p.Children[3].Message.Envelope())
 	}
 }
 

@@ -76,14 +76,6 @@ func appendAString(dst []byte, s string) ([]byte, error) {
 	return AppendString(dst, s)
 }
 
-// appendNString appends s, or NIL for the empty string.
-func appendNString(dst []byte, s string) ([]byte, error) {
-	if s == "" {
-		return append(dst, "NIL"...), nil
-	}
-	return AppendString(dst, s)
-}
-
 // appendText appends s, which may come from a message, as a string; NUL, for
 // which no string has room, becomes "?".
 func appendText(dst []byte, s string) []byte {

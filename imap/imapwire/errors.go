@@ -6,6 +6,15 @@ import (
 	"errors"
 
 	"github.com/mailwire/mailwire/imap"
+	"github.com/mailwire/mailwire/internal/wire"
+)
+
+// SyntaxError is input that the grammar has no room for, with its offset in
+// the stream and the first octets that did not fit. LimitError is input larger
+// than a limit.
+type (
+	SyntaxError = wire.SyntaxError
+	LimitError  = wire.LimitError
 )
 
 var (
@@ -29,8 +38,7 @@ type ParseError struct {
 	// Close says that the stream cannot be read on: what follows would be
 	// taken for commands.
 	Close bool
-	// Err is the cause: a *wire.SyntaxError or a *wire.LimitError of package
-	// internal/wire, with the offset in the stream.
+	// Err is the cause: as a rule a *[SyntaxError] or a *[LimitError].
 	Err error
 }
 

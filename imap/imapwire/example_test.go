@@ -67,3 +67,53 @@ func ExampleCommandEncoder() {
 	fmt.Printf("%q %v, wait after %v octets\n", out, err, e.Waits)
 	// Output: "a1 LOGIN {5}\r\njörg secret\r\n" <nil>, wait after [14] octets
 }
+
+func ExampleCommandReader() {
+	in := strings.NewReader("a1 LOGIN {3}\r\njoe {6+}\r\nsecret\r\na2 FETCH 0 ALL\r\na3 LOGOUT\r\n")
+	r := imapwire.NewCommandReader(in, imapwire.PreAuthCommandLimits())
+	r.Continue = func() error { fmt.Println("+ go on"); return nil }
+	for {
+		cmd, err := r.Read()
+		var pe *imapwire.ParseError
+		if errors.As(err, &pe) {
+			fmt.Println(pe.Tag, pe.Response().Kind)
+			continue
+		} else if err != nil {
+			fmt.Println(err)
+			return
+		}
+		switch a := cmd.Args.(type) {
+		case *imapwire.Login:
+			fmt.Println(cmd.Tag, "login of", a.Username)
+		default:
+			fmt.Println(cmd.Tag, a.CommandName())
+		}
+	}
+	// Output:
+	// + go on
+	// a1 login of joe
+	// a2 BAD
+	// a3 LOGOUT
+	// EOF
+}
+
+func ExampleResponseReader() {
+	r := imapwire.NewResponseReader(strings.NewReader("* 3 FETCH (UID 7 FLAGS (\\Seen))\r\na1 OK done\r\n"), imapwire.ResponseLimits{})
+	for {
+		resp, err := r.Read()
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		switch v := resp.(type) {
+		case *imapwire.FetchData:
+			fmt.Println(v.Seq, v.UID, v.Flags)
+		case *imapwire.StatusResponse:
+			fmt.Println(v.Tag, v.Cond, v.Text)
+		}
+	}
+	// Output:
+	// 3 7 [\Seen]
+	// a1 OK done
+	// EOF
+}

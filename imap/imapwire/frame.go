@@ -134,10 +134,20 @@ type CommandReader struct {
 const bufKeep = 16 << 10
 
 // NewCommandReader returns a reader of the commands in r. It reads lines that
-// end in LF alone as well, as most servers do.
-func NewCommandReader(r *wire.Reader, limits CommandLimits) *CommandReader {
-	r.SetLines(wire.LineLF)
-	return &CommandReader{r: r, limits: limits.withDefaults()}
+// end in LF alone as well, as most servers do. It buffers, and may take more
+// from r than the commands it returned.
+func NewCommandReader(r io.Reader, limits CommandLimits) *CommandReader {
+	return &CommandReader{r: framer(r), limits: limits.withDefaults()}
+}
+
+// framer is r as a wire.Reader: r itself where it is one.
+func framer(r io.Reader) *wire.Reader {
+	w, ok := r.(*wire.Reader)
+	if !ok {
+		w = wire.NewReader(r, wire.Options{})
+	}
+	w.SetLines(wire.LineLF)
+	return w
 }
 
 // SetLimits changes the limits from the next command on, such as after LOGIN.
@@ -147,7 +157,7 @@ func (c *CommandReader) SetLimits(l CommandLimits) { c.limits = l.withDefaults()
 // flushes its answers where it is zero, and refuses STARTTLS where it is not.
 func (c *CommandReader) Buffered() int { return c.r.Buffered() }
 
-var errClosed = errors.New("imap: the stream cannot be read on behind a refused literal")
+var errClosed = errors.New("imap: the stream cannot be read on behind what was refused")
 
 // Read reads the next command. What is left of an APPEND's message is drained
 // first.

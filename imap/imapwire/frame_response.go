@@ -75,10 +75,10 @@ type ResponseReader struct {
 }
 
 // NewResponseReader returns a reader of the responses in r. It reads lines
-// that end in LF alone as well.
-func NewResponseReader(r *wire.Reader, limits ResponseLimits) *ResponseReader {
-	r.SetLines(wire.LineLF)
-	return &ResponseReader{r: r, limits: limits.withDefaults()}
+// that end in LF alone as well. It buffers, and may take more from r than the
+// responses it returned.
+func NewResponseReader(r io.Reader, limits ResponseLimits) *ResponseReader {
+	return &ResponseReader{r: framer(r), limits: limits.withDefaults()}
 }
 
 // Buffered is how many octets arrived that belong to what comes next. Before a
@@ -157,13 +157,16 @@ func (c *ResponseReader) line() ([]byte, error) {
 	return line, nil
 }
 
+// lineError is what an error of a line means. Behind a line whose end was not
+// seen may stand a literal, a message's text say, which must not be read as
+// responses.
 func (c *ResponseReader) lineError(err error, within bool) error {
 	var le *wire.LimitError
-	var se *wire.SyntaxError
-	switch {
-	case errors.As(err, &le) && c.r.Err() == nil, errors.As(err, &se):
-		return &ParseError{Err: err}
-	case err == io.EOF && within:
+	if errors.As(err, &le) {
+		c.err = errClosed
+		return &ParseError{Err: err, Close: true}
+	}
+	if err == io.EOF && within {
 		err = io.ErrUnexpectedEOF
 	}
 	c.err = err
@@ -237,12 +240,6 @@ func (c *ResponseReader) skip(h header) error {
 		}
 		line, err := c.line()
 		if err != nil {
-			var x *ParseError
-			if errors.As(err, &x) {
-				pe.Close = true
-				c.err = errClosed
-				return pe
-			}
 			return err
 		}
 		var more bool

@@ -96,6 +96,11 @@ func TestCommandReader(t *testing.T) {
 		{"append in UTF8, not closed", "a APPEND x UTF8 (~{2+}\r\nbc\r\nb NOOP\r\n", []string{`a APPEND x [] "bc" <nil>`, "a more: true", "b &imapwire.Noop{}", "EOF"}},
 		{"append without a message", "a APPEND x\r\nb NOOP\r\n", []string{"a BAD false", "b &imapwire.Noop{}", "EOF"}},
 		{"append, bad options", "a APPEND x (\\Seen {8+}\r\nc NOOP\r\n\r\nb NOOP\r\n", []string{"a BAD false", "b &imapwire.Noop{}", "EOF"}},
+		{"append, bad name", "a APPEND &AG {8+}\r\nc NOOP\r\n\r\nb APPEND &AG {8}\r\nc NOOP\r\n", []string{"a BAD false", "b BAD false", "c &imapwire.Noop{}", "EOF"}},
+		{"append, second too big", "a APPEND x {1+}\r\na {21+}\r\nx NOOP\r\nx NOOP\r\n12345\r\nb NOOP\r\n", []string{`a APPEND x [] "a" <nil>`, "a more: true", "b &imapwire.Noop{}", "EOF"}},
+		{"cut where octets are thrown away", "a LOGIN {11+}\r\nx", []string{"unexpected EOF"}},
+		{"cut behind octets thrown away", "a LOGIN {11+}\r\nx NOOP\r\nabc", []string{"unexpected EOF"}},
+		{"endless line behind octets thrown away", "a LOGIN {11+}\r\nx NOOP\r\nabc" + strings.Repeat("x", 40_000) + "\r\n", []string{"a BYE true"}},
 		{"bare CR", "a NO\rOP\r\nb NOOP\r\n", []string{"a BAD false", "b &imapwire.Noop{}", "EOF"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -313,4 +318,42 @@ func TestCommandRaw(t *testing.T) {
 	cmd, err = c.Read()
 	require.NoError(t, err)
 	assert.Nil(t, cmd.Raw)
+}
+
+func TestSetLimits(t *testing.T) {
+	c := NewCommandReader(strings.NewReader("a NOOP12345\r\na NOOP12345\r\n"), CommandLimits{Line: 10})
+	_, err := c.Read()
+	var le *LimitError
+	require.ErrorAs(t, err, &le)
+	assert.EqualValues(t, 10, le.Limit)
+	c.SetLimits(CommandLimits{Line: 20})
+	cmd, err := c.Read()
+	require.NoError(t, err)
+	assert.Equal(t, "NOOP12345", cmd.Args.CommandName())
+}
+
+func TestByUID(t *testing.T) {
+	for _, s := range []imap.NumSet{imap.SeqNums(1, 2), imap.UIDs(1, 2)} {
+		_, uid := s.(imap.UIDSet)
+		for _, a := range []interface {
+			Args
+			ByUID() bool
+		}{&Fetch{Set: s}, &Store{Set: s}, &Copy{Set: s}, &Move{Set: s}} {
+			assert.Equal(t, uid, a.ByUID())
+			assert.Equal(t, uid, strings.HasPrefix(a.CommandName(), "UID "))
+		}
+	}
+}
+
+func TestResponseReaderRaw(t *testing.T) {
+	c := NewResponseReader(strings.NewReader("* LIST () \"/\" {1}\r\nx\r\nA1 NO [CANNOT] x\r\n"), ResponseLimits{})
+	_, err := c.Read()
+	require.NoError(t, err)
+	assert.Equal(t, "* LIST () \"/\" {1}\r\nx", string(c.Raw()))
+	assert.Positive(t, c.Buffered())
+	r, err := c.Read()
+	require.NoError(t, err)
+	assert.ErrorIs(t, r.(*StatusResponse).Err(), imap.ErrCannot)
+	assert.NoError(t, (&StatusResponse{Cond: imap.OK}).Err())
+	assert.EqualError(t, &badToken{"flag", "a\r\n"}, `imap: "a\r\n" cannot be a flag`)
 }

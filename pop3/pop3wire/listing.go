@@ -1,0 +1,148 @@
+// Scan listings and unique-id listings.
+
+package pop3wire
+
+import (
+	"bytes"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/mailwire/mailwire/pop3"
+)
+
+// number reads a number up to math.MaxInt32 at b's front.
+func number(b []byte) (n int, rest []byte, ok bool) {
+	i := 0
+	for ; i < len(b) && '0' <= b[i] && b[i] <= '9'; i++ {
+		d := int(b[i] - '0')
+		if n > (math.MaxInt32-d)/10 {
+			return 0, b, false
+		}
+		n = n*10 + d
+	}
+	return n, b[i:], i > 0
+}
+
+func skipSpaces(b []byte) []byte {
+	for len(b) > 0 && (b[0] == ' ' || b[0] == '\t') {
+		b = b[1:]
+	}
+	return b
+}
+
+// size reads a size; see badSize for one that is no number.
+func size(b []byte) (n int64, rest []byte, ok bool) {
+	i := 0
+	for ; i < len(b) && '0' <= b[i] && b[i] <= '9'; i++ {
+		d := int64(b[i] - '0')
+		if n > (math.MaxInt64-d)/10 {
+			return badSize(b)
+		}
+		n = n*10 + d
+	}
+	if i == 0 {
+		return badSize(b)
+	}
+	return n, b[i:], true
+}
+
+// ParseScanListing reads a line of the answer to LIST, or the text of the
+// answer to LIST of one message. The error is a *ParseError.
+func ParseScanListing(line []byte) (pop3.ScanListing, error) { return parseListing(line, 1) }
+
+func parseListing(line []byte, least int) (l pop3.ScanListing, err error) {
+	n, b, ok := number(skipSpaces(line))
+	if !ok || n < least {
+		return l, badLine(line, 0, "expected a number of messages")
+	}
+	at := len(line) - len(b)
+	if b = skipSpaces(b); len(line)-len(b) == at {
+		return l, badLine(line, at, "expected a space")
+	}
+	at = len(line) - len(b)
+	sz, b, ok := size(b)
+	if !ok || len(b) > 0 && b[0] != ' ' && b[0] != '\t' {
+		return l, badLine(line, at, "expected a number of octets")
+	}
+	return pop3.ScanListing{Number: n, Size: sz}, nil
+}
+
+// AppendScanListing appends a line of the answer to LIST. The error is an
+// *EncodeError.
+func AppendScanListing(dst []byte, l pop3.ScanListing) ([]byte, error) {
+	if l.Number < 1 || l.Number > math.MaxInt32 || l.Size < 0 {
+		return dst, &EncodeError{Field: "a scan listing", Reason: "a number is out of range"}
+	}
+	dst = strconv.AppendInt(dst, int64(l.Number), 10)
+	dst = strconv.AppendInt(append(dst, ' '), l.Size, 10)
+	return append(dst, '\r', '\n'), nil
+}
+
+// UIDParser reads unique-id listings. The strings it makes share blocks of
+// memory: a hundred thousand listings take a few allocations, and a UID that
+// is kept keeps its block of at most 256 KiB. The zero value is ready.
+type UIDParser struct {
+	block strings.Builder
+	size  int
+}
+
+const (
+	minBlock = 1 << 10
+	maxBlock = 256 << 10
+)
+
+func (p *UIDParser) string(b []byte) string {
+	if p.block.Cap()-p.block.Len() < len(b) {
+		p.size = min(max(2*p.size, minBlock), maxBlock)
+		p.block = strings.Builder{}
+		p.block.Grow(max(p.size, len(b)))
+	}
+	at := p.block.Len()
+	p.block.Write(b)
+	return p.block.String()[at:]
+}
+
+// Parse reads a line of the answer to UIDL. The UID is whatever the server
+// made it, without spaces at its ends. The error is a *ParseError.
+func (p *UIDParser) Parse(line []byte) (pop3.UIDListing, error) {
+	n, b, ok := number(skipSpaces(line))
+	if !ok || n < 1 {
+		return pop3.UIDListing{}, badLine(line, 0, "expected a message number")
+	}
+	at := len(line) - len(b)
+	uid := trimUID(b)
+	if len(b) == 0 || b[0] != ' ' && b[0] != '\t' || len(uid) == 0 {
+		return pop3.UIDListing{}, badLine(line, at, "expected a space and a unique-id")
+	}
+	return pop3.UIDListing{Number: n, UID: p.string(uid)}, nil
+}
+
+func trimUID(b []byte) []byte { return bytes.Trim(b, " \t") }
+
+// ParseUID reads the text of the answer to UIDL of message n.
+func ParseUID(text string, n int) (pop3.UIDListing, error) {
+	if l, ok := bareUID(text, n); ok {
+		return l, nil
+	}
+	var p UIDParser
+	l, err := p.Parse([]byte(text))
+	if err == nil && l.Number != n {
+		return pop3.UIDListing{}, badLine([]byte(text), 0, "expected the number of the message asked for")
+	}
+	return l, err
+}
+
+// AppendUIDListing appends a line of the answer to UIDL. The error is an
+// *EncodeError.
+func AppendUIDListing(dst []byte, l pop3.UIDListing) ([]byte, error) {
+	if l.Number < 1 || l.Number > math.MaxInt32 {
+		return dst, &EncodeError{Field: "a unique-id listing", Reason: "the number is out of range"}
+	}
+	if !pop3.ValidUID(l.UID) {
+		return dst, &EncodeError{Field: "a unique-id", Reason: "it is not 1 to 70 octets of printable ASCII"}
+	}
+	dst = strconv.AppendInt(dst, int64(l.Number), 10)
+	dst = append(append(dst, ' '), l.UID...)
+	return append(dst, '\r', '\n'), nil
+}

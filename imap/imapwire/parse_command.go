@@ -380,7 +380,7 @@ func (p *parser) idParams() []imap.IDParam {
 		name := p.stringOr(classAString, "a field's name")
 		p.ExpectSP()
 		value, _ := p.nstring()
-		if len(params) >= maxIDParams {
+		if len(params) >= maxIDParams && !p.lax {
 			p.FailMsg("more than 30 fields")
 		}
 		params = append(params, imap.IDParam{Name: name, Value: value})
@@ -388,7 +388,7 @@ func (p *parser) idParams() []imap.IDParam {
 	return params
 }
 
-// maxIDParams is RFC 2971's bound, section 3.3.
+// maxIDParams is RFC 2971's bound for a client, section 3.3.
 const maxIDParams = 30
 
 func (p *parser) id() Args {

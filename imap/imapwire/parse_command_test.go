@@ -1,6 +1,7 @@
 package imapwire
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -244,4 +245,15 @@ func TestSecretsStayOutOfErrors(t *testing.T) {
 	cmd, err := ParseCommand([]byte("a LOGIN joe hunter2"), nil)
 	require.NoError(t, err)
 	assert.Nil(t, cmd.Raw)
+}
+
+func TestIDFields(t *testing.T) {
+	fields := func(n int) string { return "(" + strings.TrimSuffix(strings.Repeat(`"a" "b" `, n), " ") + ")" }
+	_, err := ParseCommand([]byte("a ID "+fields(30)), nil)
+	require.NoError(t, err)
+	_, err = ParseCommand([]byte("a ID "+fields(31)), nil)
+	require.Error(t, err)
+	r, err := ParseResponse([]byte("* ID "+fields(40)), nil)
+	require.NoError(t, err)
+	assert.Len(t, r.(*IDData).Params, 40)
 }

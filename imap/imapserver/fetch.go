@@ -27,6 +27,8 @@ type fetchPlan struct {
 	flags  bool // FLAGS is among the items
 	header bool // the header is needed
 	tree   bool // the parts are needed
+
+	msg message // the one that is being sent
 }
 
 func planFetch(items []imap.FetchItem, uid bool) (*fetchPlan, error) {
@@ -84,6 +86,7 @@ func (s *session) fetch(ctx context.Context, a *imapwire.Fetch) (result, error) 
 	if err != nil {
 		return result{}, err
 	}
+	p.msg.opts = s.mimeOptions()
 	v.uidReplies = a.ByUID()
 	defer func() { v.uidReplies = false }()
 	got := 0
@@ -180,11 +183,9 @@ func (s *session) fetchOne(ctx context.Context, p *fetchPlan, seq imap.SeqNum, i
 	if p.flags || tellFlags {
 		s.announce(info.Flags)
 	}
-	m := &message{ctx: ctx, mbox: s.view.mbox, uid: info.UID}
+	m := &p.msg
+	*m = message{ctx: ctx, mbox: s.view.mbox, uid: info.UID, opts: p.msg.opts}
 	defer m.close()
-	if p.header || p.tree || p.seen {
-		m.opts = s.mimeOptions()
-	}
 	// What can fail is done before the response begins.
 	switch {
 	case p.tree:

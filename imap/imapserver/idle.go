@@ -24,13 +24,17 @@ func (s *session) idle(ctx context.Context) error {
 		}
 	}
 	s.write(imapwire.AppendContinuation(nil, "idling"))
-	if d := s.srv.Limits.IdleTimeout; d > 0 {
-		s.c.SetTransactionDeadline(time.Now().Add(d))
-		defer s.c.SetTransactionDeadline(time.Time{})
-	}
+	// The client's time to say something is not begun anew by what is pushed
+	// to it.
+	limit := s.srv.Limits.IdleTimeout
+	end := time.Now().Add(limit)
+	defer s.c.SetIdleTimeout(limit)
 	for {
 		if err := s.flush(); err != nil {
 			return &fatal{err}
+		}
+		if limit > 0 {
+			s.c.SetIdleTimeout(max(time.Until(end), time.Nanosecond))
 		}
 		changed, err := s.idleWait(ctx)
 		if err != nil {

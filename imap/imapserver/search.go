@@ -92,9 +92,11 @@ func (s *session) search(ctx context.Context, a *imapwire.Search) (result, error
 func (s *session) runSearch(ctx context.Context, root searchNode, spans []span, hit func(i int)) error {
 	v := s.view
 	if root.cost == costNumbers {
+		var c candidate
 		for _, sp := range spans {
 			for i := sp.lo; i < sp.hi; i++ {
-				ok, err := root.match(&candidate{uid: v.uids[i]})
+				c.uid = v.uids[i]
+				ok, err := root.match(&c)
 				if err != nil {
 					return err
 				}
@@ -108,7 +110,8 @@ func (s *session) runSearch(ctx context.Context, root searchNode, spans []span, 
 	if len(spans) == 0 {
 		return nil
 	}
-	opts := s.mimeOptions()
+	msg := message{ctx: ctx, mbox: v.mbox, opts: s.mimeOptions()}
+	c := candidate{msg: &msg}
 	for info, err := range v.mbox.Messages(ctx, v.set(spans)) {
 		if err != nil {
 			return err
@@ -120,9 +123,10 @@ func (s *session) runSearch(ctx context.Context, root searchNode, spans []span, 
 		if s.werr != nil {
 			return &fatal{s.werr}
 		}
-		m := &message{ctx: ctx, mbox: v.mbox, uid: info.UID, opts: opts}
-		ok, err := root.match(&candidate{uid: info.UID, info: info, msg: m})
-		m.close()
+		msg = message{ctx: ctx, mbox: v.mbox, uid: info.UID, opts: msg.opts}
+		c.uid, c.info = info.UID, info
+		ok, err := root.match(&c)
+		msg.close()
 		if errors.Is(err, ErrExpunged) {
 			continue
 		}

@@ -89,7 +89,11 @@ func (c *Conn) retr(ctx context.Context, cmd *pop3wire.Command) error {
 	if err != nil || r == nil {
 		return c.refuseErr(noReader(err))
 	}
-	return c.send(i, r, r, strconv.FormatInt(c.drop.messages[i].Size, 10)+" octets")
+	sent, err := c.send(i, r, r, strconv.FormatInt(c.drop.messages[i].Size, 10)+" octets")
+	if sent {
+		c.drop.access(i)
+	}
+	return err
 }
 
 func noReader(err error) error {
@@ -112,13 +116,14 @@ func (c *Conn) top(ctx context.Context, cmd *pop3wire.Command) error {
 	if err != nil || r == nil {
 		return c.refuseErr(noReader(err))
 	}
-	return c.send(i, r, newTopReader(r, cmd.Lines), "Top of message follows")
+	_, err = c.send(i, r, newTopReader(r, cmd.Lines), "Top of message follows")
+	return err
 }
 
 // send sends a message, or its top, and closes it. The first read comes before
 // the answer: where it fails, the command is refused. A later failure closes
 // the connection, without an end of the message.
-func (c *Conn) send(i int, closer io.Closer, r io.Reader, text string) error {
+func (c *Conn) send(i int, closer io.Closer, r io.Reader, text string) (sent bool, err error) {
 	defer func() {
 		if err := closer.Close(); err != nil {
 			c.net.Log.Warn("closing a message failed", "message", i+1, "error", err)
@@ -126,35 +131,34 @@ func (c *Conn) send(i int, closer io.Closer, r io.Reader, text string) error {
 	}()
 	buf := copyBuffers.Get().(*[copyBuffer]byte)
 	defer copyBuffers.Put(buf)
-	n, err := read(r, buf[:])
-	if n == 0 && err != nil && err != io.EOF {
-		return c.refuseErr(err)
+	n, rerr := read(r, buf[:])
+	if n == 0 && rerr != nil && rerr != io.EOF {
+		return false, c.refuseErr(rerr)
 	}
 	if err := c.ok(text); err != nil {
-		return err
+		return false, err
 	}
 	was := c.net.MarkWrite(netconn.Payload)
 	w := wire.NewDotWriter(c.net, wire.BareNormalise)
 	for {
-		if _, werr := w.Write(buf[:n]); werr != nil {
-			return werr
+		if _, err := w.Write(buf[:n]); err != nil {
+			return false, err
 		}
-		if err == io.EOF {
+		if rerr == io.EOF {
 			break
 		}
-		if err != nil {
-			return c.broken(i, err)
+		if rerr != nil {
+			return false, c.broken(i, rerr)
 		}
-		n, err = read(r, buf[:])
+		n, rerr = read(r, buf[:])
 	}
 	// Its last line end and the dot belong to the message in a trace.
 	if err := w.Close(); err != nil {
-		return err
+		return false, err
 	}
 	c.net.MarkWrite(was)
-	c.drop.access(i)
 	c.progress()
-	return nil
+	return true, nil
 }
 
 // read reads until something came or the reader failed.

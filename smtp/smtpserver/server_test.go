@@ -226,21 +226,30 @@ func TestTranscripts(t *testing.T) {
 		"requiretls.txt": func(s *smtpserver.Server) { s.TLSConfig, s.RequireTLS = serverTLS(), true },
 		"lmtp.txt":       func(s *smtpserver.Server) { s.LMTP, s.Limits.MaxRecipients = true, 0 },
 	}
-	for _, script := range testkit.LoadScripts(t, "testdata/*.txt") {
-		for _, cut := range []struct {
-			name   string
-			chunks testkit.Chunks
-		}{{"whole", nil}, {"octets", testkit.OneByOne()}} {
-			t.Run(filepath.Base(script.Name)+"/"+cut.name, func(t *testing.T) {
-				srv := newServer(&backend{})
-				if f := change[filepath.Base(script.Name)]; f != nil {
-					f(srv)
-				}
-				l, _ := start(t, srv)
-				require.NoError(t, testkit.Player{Side: testkit.Client, Cut: cut.chunks}.Play(dial(t, l), script))
-			})
+	both := map[string]func(*smtpserver.Server){
+		"submit.txt": func(s *smtpserver.Server) { s.TLSConfig, s.Auth = serverTLS(), testAuth(false) },
+		"lmtp.txt":   change["lmtp.txt"],
+	}
+	play := func(folder string, change map[string]func(*smtpserver.Server)) {
+		for _, script := range testkit.LoadScripts(t, folder+"/*.txt") {
+			for _, cut := range []struct {
+				name   string
+				chunks testkit.Chunks
+			}{{"whole", nil}, {"octets", testkit.OneByOne()}} {
+				t.Run(filepath.Base(script.Name)+"/"+cut.name, func(t *testing.T) {
+					srv := newServer(&backend{})
+					if f := change[filepath.Base(script.Name)]; f != nil {
+						f(srv)
+					}
+					l, _ := start(t, srv)
+					require.NoError(t, testkit.Player{Side: testkit.Client, Cut: cut.chunks}.Play(dial(t, l), script))
+				})
+			}
 		}
 	}
+	play("testdata", change)
+	// Those that the client is tested with too.
+	play("../testdata", both)
 }
 
 // Every Mail that succeeded is followed by one Reset, or by the end.

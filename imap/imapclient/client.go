@@ -261,6 +261,9 @@ func (c *Client) Login(ctx context.Context, user, password string) error {
 	if !c.Encrypted() && !c.opts.AllowCleartext {
 		return ErrCleartext
 	}
+	if err := oneLine(user, password); err != nil {
+		return err
+	}
 	caps, err := c.Capabilities(ctx)
 	if err != nil {
 		return err
@@ -541,6 +544,17 @@ func (c *Client) ended(err error) error {
 		c.conn.Close()
 	}
 	return err
+}
+
+// oneLine refuses strings with a line end or NUL. IMAP could carry a line end,
+// in a literal; a server that passes it on to another protocol might not.
+func oneLine(args ...string) error {
+	for _, s := range args {
+		if strings.ContainsAny(s, "\x00\r\n") {
+			return errors.New("imapclient: an argument holds CR, LF or NUL")
+		}
+	}
+	return nil
 }
 
 // canonical is a mailbox name with INBOX in capitals.

@@ -256,7 +256,12 @@ func TestInjectionIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	ctx := t.Context()
 	for name, call := range map[string]func() error{
-		"NUL in a password": func() error { return c.Login(ctx, "ada", "x\x00") },
+		"NUL in a password":   func() error { return c.Login(ctx, "ada", "x\x00") },
+		"CRLF in a user name": func() error { return c.Login(ctx, "ada\r\nX LOGOUT", "x") },
+		"CRLF in a search": func() error {
+			_, err := c.Search(ctx, imap.SearchOr{A: imap.SearchAll{}, B: imap.SearchHeader{Name: "From", Value: "x\r\nX LOGOUT"}})
+			return err
+		},
 		"CRLF in a mailbox": func() error { _, err := c.Select(ctx, "INBOX\r\nX LOGOUT"); return err },
 		"NUL in a mailbox":  func() error { return c.Create(ctx, "a\x00b") },
 		"CRLF in a flag": func() error {

@@ -136,10 +136,19 @@ func stream[T any](c *Client, ctx context.Context, args imapwire.Args, pick func
 func (c *Client) Search(ctx context.Context, keys ...imap.SearchKey) ([]imap.UID, error) {
 	var uids []imap.UID
 	args := &imapwire.Search{UID: true, Criteria: keys}
-	if !ascii(keys) {
-		args.Charset = "UTF-8"
+	var err error
+	texts(keys, func(s string) {
+		if !isASCII(s) {
+			args.Charset = "UTF-8"
+		}
+		if err == nil {
+			err = oneLine(s)
+		}
+	})
+	if err != nil {
+		return nil, err
 	}
-	err := c.Do(ctx, args, func(r imapwire.Response) error {
+	err = c.Do(ctx, args, func(r imapwire.Response) error {
 		if s, ok := r.(*imapwire.SearchData); ok {
 			for _, n := range s.Nums {
 				uids = append(uids, imap.UID(n))
@@ -150,29 +159,25 @@ func (c *Client) Search(ctx context.Context, keys ...imap.SearchKey) ([]imap.UID
 	return uids, err
 }
 
-// ascii reports whether all strings in the keys are ASCII.
-func ascii(keys []imap.SearchKey) bool {
+// texts calls f with every string that is searched for in keys.
+func texts(keys []imap.SearchKey, f func(string)) {
 	for _, k := range keys {
-		ok := true
 		switch k := k.(type) {
 		case imap.SearchText:
-			ok = isASCII(k.Value)
+			f(k.Value)
 		case imap.SearchHeader:
-			ok = isASCII(k.Value)
+			f(k.Name)
+			f(k.Value)
 		case imap.SearchNot:
-			ok = ascii([]imap.SearchKey{k.Key})
+			texts([]imap.SearchKey{k.Key}, f)
 		case imap.SearchOr:
-			ok = ascii([]imap.SearchKey{k.A, k.B})
+			texts([]imap.SearchKey{k.A, k.B}, f)
 		case imap.SearchFuzzy:
-			ok = ascii([]imap.SearchKey{k.Key})
+			texts([]imap.SearchKey{k.Key}, f)
 		case imap.SearchCriteria:
-			ok = ascii(k)
-		}
-		if !ok {
-			return false
+			texts(k, f)
 		}
 	}
-	return true
 }
 
 func isASCII(s string) bool {

@@ -111,7 +111,7 @@ func TestLexerFirstFailureSticks(t *testing.T) {
 
 func TestNumbersAtTheEdge(t *testing.T) {
 	l := wire.NewLexer([]byte("4294967295 18446744073709551615 007"), 0)
-	require.EqualValues(t, 4294967295, l.ExpectUint32())
+	require.Equal(t, uint32(4294967295), l.ExpectUint32())
 	l.SP()
 	require.EqualValues(t, uint64(18446744073709551615), l.ExpectUint64())
 	l.SP()

@@ -212,7 +212,8 @@ func (r *Reader) failed() error {
 // At the end of the stream, between lines, the error is io.EOF. A
 // *SyntaxError (a bare CR or LF) and a *LimitError cost this line alone: the
 // next call goes on behind it. A LimitError is returned before the line's end
-// has come; the rest of that line is thrown away by the next call.
+// has come; that line can still be looked at by Peek, and is thrown away by the
+// next call.
 func (r *Reader) Line(limit int) ([]byte, error) {
 	r.poison()
 	if r.open != 0 {
@@ -232,14 +233,13 @@ func (r *Reader) Line(limit int) ([]byte, error) {
 		window := r.buf[r.r:r.w]
 		if i := bytes.IndexByte(window[scanned:], '\n'); i >= 0 {
 			n := scanned + i + 1
-			if n > limit {
-				err := &LimitError{What: "line", Limit: int64(limit), Offset: r.Offset()}
-				r.r += n
-				return nil, err
+			if n <= limit {
+				return r.line(window[:n])
 			}
-			return r.line(window[:n])
+			scanned = n
+		} else {
+			scanned = len(window)
 		}
-		scanned = len(window)
 		if scanned >= limit {
 			r.skip = true
 			return nil, &LimitError{What: "line", Limit: int64(limit), Offset: r.Offset()}

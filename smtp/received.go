@@ -32,7 +32,7 @@ type Received struct {
 // AppendReceived appends the field to dst, folded, with its CRLF. What the
 // client gave and the grammar has no room for is left out.
 func AppendReceived(dst []byte, r *Received) []byte {
-	literal := addressLiteral(r.Addr)
+	literal := AddressLiteral(r.Addr)
 	from := r.From
 	if _, reason := checkDomain(from); reason != "" || len(from) > 255 {
 		from = literal
@@ -86,20 +86,18 @@ func AppendReturnPath(dst []byte, from Path) []byte {
 	return append(dst, ">\r\n"...)
 }
 
-func addressLiteral(a netip.Addr) string {
-	a = a.Unmap().WithZone("")
-	switch {
-	case !a.IsValid():
-		return ""
-	case a.Is4():
-		return "[" + a.String() + "]"
-	}
-	return "[IPv6:" + a.String() + "]"
-}
-
 // AddressLiteral is addr as an address literal: [192.0.2.1] or
 // [IPv6:2001:db8::1]; empty for the zero Addr. A zone is dropped.
-func AddressLiteral(addr netip.Addr) string { return addressLiteral(addr) }
+func AddressLiteral(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
+	switch {
+	case !addr.IsValid():
+		return ""
+	case addr.Is4():
+		return "[" + addr.String() + "]"
+	}
+	return "[IPv6:" + addr.String() + "]"
+}
 
 func isAtom(s string) bool {
 	for i := range len(s) {

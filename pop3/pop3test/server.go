@@ -3,13 +3,13 @@
 package pop3test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -25,58 +25,87 @@ import (
 type Server struct {
 	// Backend has the users and their messages.
 	*Backend
-	// Addr is the address of the plaintext port, with STLS. Logins need TLS
-	// there unless the configuration allows others.
+	// Addr is the address of the plaintext port, "127.0.0.1:port". It has
+	// STLS, and takes no logins in cleartext unless Config is changed.
 	Addr string
-	// AddrTLS is the address of the port with implicit TLS.
-	AddrTLS string
-	// ClientTLS trusts the server's certificate.
-	ClientTLS *tls.Config
+	// TLSAddr is the address of the port with implicit TLS.
+	TLSAddr string
+	// Config is the server. It may be changed before Start: Auth, Backend,
+	// Limits, Trace.
+	Config *pop3server.Server
+
+	t    testing.TB
+	pool *x509.CertPool
+	wg   sync.WaitGroup
 }
 
-// NewServer starts a server, which ends with the test. configure, if any, may
-// change the configuration before: Limits, Auth, Backend, Trace and so on.
-func NewServer(t testing.TB, configure ...func(*pop3server.Server)) *Server {
+// NewServer starts a server, which ends with the test.
+func NewServer(t testing.TB) *Server {
+	t.Helper()
+	s := NewUnstartedServer(t)
+	s.Start()
+	return s
+}
+
+// NewUnstartedServer is NewServer without the start.
+func NewUnstartedServer(t testing.TB) *Server {
 	t.Helper()
 	c := certificate()
 	if c.err != nil {
 		t.Fatal(c.err)
 	}
-	s := &Server{
-		Backend:   &Backend{},
-		ClientTLS: &tls.Config{RootCAs: c.pool, ServerName: "localhost", MinVersion: tls.VersionTLS12},
-	}
-	srv := &pop3server.Server{
+	s := &Server{Backend: &Backend{}, t: t, pool: c.pool}
+	s.Config = &pop3server.Server{
 		Backend:   s.Backend,
 		Domain:    "pop.example.test",
 		Auth:      &sasl.Auth{Password: s.CheckPassword},
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{c.cert}, MinVersion: tls.VersionTLS12},
 		Limits:    pop3server.Limits{ErrorDelay: -1},
-		Logger:    slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Logger:    slog.New(slog.DiscardHandler),
 	}
-	for _, f := range configure {
-		f(srv)
-	}
-	var wg sync.WaitGroup
-	listen := func(serve func(net.Listener) error) string {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		wg.Go(func() {
-			if err := serve(l); err != pop3server.ErrServerClosed {
-				t.Errorf("pop3test: %v", err)
-			}
-		})
-		return l.Addr().String()
-	}
-	t.Cleanup(func() {
-		_ = srv.Close()
-		wg.Wait()
-	})
-	s.Addr = listen(srv.Serve)
-	s.AddrTLS = listen(srv.ServeTLS)
 	return s
+}
+
+// Start starts the server.
+func (s *Server) Start() {
+	s.t.Helper()
+	s.t.Cleanup(s.Close)
+	s.Addr = s.listen(s.Config.Serve)
+	s.TLSAddr = s.listen(s.Config.ServeTLS)
+}
+
+func (s *Server) listen(serve func(net.Listener) error) string {
+	s.t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.wg.Go(func() {
+		if err := serve(l); err != pop3server.ErrServerClosed {
+			s.t.Errorf("pop3test: %v", err)
+		}
+	})
+	return l.Addr().String()
+}
+
+// Close ends the server and its connections at once, and waits until the last
+// session is over.
+func (s *Server) Close() {
+	_ = s.Config.Close()
+	s.wg.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := s.Config.Shutdown(ctx); err != nil {
+		s.t.Errorf("pop3test: %v", err)
+	}
+}
+
+// CertPool has the server's certificate.
+func (s *Server) CertPool() *x509.CertPool { return s.pool }
+
+// ClientTLS is a client's configuration that trusts the server.
+func (s *Server) ClientTLS() *tls.Config {
+	return &tls.Config{RootCAs: s.pool, ServerName: "localhost", MinVersion: tls.VersionTLS12}
 }
 
 // certificate is the same for all servers of the process.

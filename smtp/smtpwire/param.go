@@ -105,7 +105,7 @@ func (p *argParser) mailParam(o *smtp.MailOptions, name, value string, at int) e
 		}
 		again, o.EnvelopeID = o.EnvelopeID != "", id
 	default:
-		o.Other = append(o.Other, smtp.Param{Name: name, Value: value})
+		o.Other = addParam(o.Other, name, value)
 		return nil
 	}
 	if again {
@@ -131,13 +131,20 @@ func (p *argParser) rcptParam(o *smtp.RcptOptions, name, value string, at int) e
 		}
 		again, o.Original = o.Original.Type != "", smtp.OriginalRecipient{Type: typ, Address: decoded}
 	default:
-		o.Other = append(o.Other, smtp.Param{Name: name, Value: value})
+		o.Other = addParam(o.Other, name, value)
 		return nil
 	}
 	if again {
 		return p.fail(at, codeArgs, "parameter given twice")
 	}
 	return nil
+}
+
+func addParam(other []smtp.Param, name, value string) []smtp.Param {
+	if other == nil {
+		other = make([]smtp.Param, 0, 4)
+	}
+	return append(other, smtp.Param{Name: name, Value: value})
 }
 
 // parseSize reads a size (RFC 1870 section 5: up to 20 digits). What an int64
@@ -334,7 +341,8 @@ func ParseXtext(s string) (string, bool) {
 	if i < 0 {
 		return s, !strings.Contains(s, "=")
 	}
-	b := append(make([]byte, 0, len(s)), s[:i]...)
+	var buf [128]byte
+	b := append(buf[:0], s[:i]...)
 	for ; i < len(s); i++ {
 		switch s[i] {
 		case '=':

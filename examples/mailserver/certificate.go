@@ -22,9 +22,6 @@ import (
 // loadCertificate returns the certificate of the files, or, where certFile is
 // empty, the self-signed one in dir, and the file that holds it.
 func loadCertificate(certFile, keyFile, dir string, domains []string) (tls.Certificate, string, error) {
-	if (certFile == "") != (keyFile == "") {
-		return tls.Certificate{}, "", errors.New("-cert and -key go together")
-	}
 	if certFile != "" {
 		cert, err := tls.LoadX509KeyPair(certFile, keyFile)
 		if err != nil {

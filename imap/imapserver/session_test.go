@@ -523,6 +523,9 @@ func (f *fixture) overTCP(t testing.TB) *client {
 // Responses stream: what they cost does not grow with the mailbox, nor with
 // the message.
 func TestMemory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	const n, body = 100_000, 64 << 20
 	f := startMany(t, n, body)
 	c := f.overTCP(t)

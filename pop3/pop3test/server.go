@@ -25,8 +25,8 @@ import (
 type Server struct {
 	// Backend has the users and their messages.
 	*Backend
-	// Addr is the address of the plaintext port, "127.0.0.1:port". It has
-	// STLS, and takes no logins in cleartext unless Config is changed.
+	// Addr is the address of the plaintext port, "127.0.0.1:port". It has STLS,
+	// and takes logins in cleartext too.
 	Addr string
 	// TLSAddr is the address of the port with implicit TLS.
 	TLSAddr string
@@ -58,7 +58,7 @@ func NewUnstartedServer(t testing.TB) *Server {
 	s.Config = &pop3server.Server{
 		Backend:   s.Backend,
 		Domain:    "pop.example.test",
-		Auth:      &sasl.Auth{Password: s.CheckPassword},
+		Auth:      &sasl.Auth{Password: s.CheckPassword, AllowCleartext: true},
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{c.cert}, MinVersion: tls.VersionTLS12},
 		Limits:    pop3server.Limits{ErrorDelay: -1},
 		Logger:    slog.New(slog.DiscardHandler),

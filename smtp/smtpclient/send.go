@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/mailwire/mailwire/internal/netconn"
 	"github.com/mailwire/mailwire/internal/wire"
@@ -318,19 +319,17 @@ func (t *transaction) message(r io.Reader) error {
 func (c *Client) sendBody(r io.Reader, n int) (*smtp.Result, error) {
 	was := c.net.MarkWrite(netconn.Payload)
 	w := wire.NewDotWriter(c.net, c.opts.BareLineEnds.policy())
-	src := &source{r: r}
-	_, err := io.Copy(w, src)
+	out := &sink{w: w}
+	err := out.copy(r)
 	if err == nil {
-		err = w.Close()
+		err = out.put(w.Close())
 	}
 	c.net.MarkWrite(was)
-	if err != nil && src.err == nil {
-		var bare *wire.SyntaxError
-		if !errors.As(err, &bare) {
-			return nil, c.lastWords(err)
-		}
-	}
-	if err != nil {
+	var bare *wire.SyntaxError
+	switch {
+	case out.err != nil && !errors.As(err, &bare):
+		return nil, c.lastWords(err)
+	case err != nil:
 		return nil, c.broken("message", err)
 	}
 	c.net.SetIdleTimeout(c.opts.FinalTimeout)
@@ -383,16 +382,34 @@ func (c *Client) lastWords(err error) error {
 	return c.broken("message", err)
 }
 
-// source tells the errors of a message's reader from those of the connection.
-type source struct {
-	r   io.Reader
+// sink tells the errors of writing a message from those of reading it.
+type sink struct {
+	w   io.Writer
 	err error
 }
 
-func (s *source) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p)
-	if err != nil && err != io.EOF {
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.w.Write(p)
+	return n, s.put(err)
+}
+
+func (s *sink) put(err error) error {
+	if s.err == nil {
 		s.err = err
 	}
-	return n, err
+	return err
+}
+
+// buffers are for messages that can not write themselves.
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
+func (s *sink) copy(r io.Reader) error {
+	if w, ok := r.(io.WriterTo); ok {
+		_, err := w.WriteTo(s)
+		return err
+	}
+	buf := buffers.Get().(*[32 << 10]byte)
+	defer buffers.Put(buf)
+	_, err := io.CopyBuffer(s, struct{ io.Reader }{r}, buf[:])
+	return err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/mailwire/mailwire/internal/netconn"
@@ -296,6 +297,10 @@ func (c *Conn) readFailed(err error) error {
 		text = "timeout, closing the channel"
 	case errors.As(err, &long):
 		code, text = codePolicy4, "too much input"
+	case c.env == nil && errors.As(err, new(*net.OpError)):
+		// Reset instead of closed, with nothing under way: what scanners and
+		// impatient clients do, and worth no line in the log.
+		return errDone
 	default:
 		return err
 	}

@@ -26,7 +26,18 @@ func openStore(t testing.TB, root string) *Store {
 
 func newStore(t testing.TB) *Store {
 	t.Helper()
-	return openStore(t, filepath.Join(t.TempDir(), "mail"))
+	return openStore(t, filepath.Join(tempDir(t), "mail"))
+}
+
+// tempDir is in memory where that is easy: most tests sync a lot.
+func tempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "maildir")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 func openFolder(t testing.TB, s *Store, name string, mode Mode) *Folder {

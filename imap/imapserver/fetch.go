@@ -177,8 +177,8 @@ func (s *session) fetchSeen(ctx context.Context, p *fetchPlan, piece []span) (in
 // fetchOne sends the response for one message. ok is false where the message
 // is gone; then nothing was sent.
 func (s *session) fetchOne(ctx context.Context, p *fetchPlan, seq imap.SeqNum, info *imap.MessageInfo, tellFlags bool) (ok bool, err error) {
-	if s.werr != nil {
-		return false, &fatal{s.werr}
+	if err := s.stopped(ctx); err != nil {
+		return false, err
 	}
 	if p.flags || tellFlags {
 		s.announce(info.Flags)

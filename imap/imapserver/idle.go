@@ -29,6 +29,7 @@ func (s *session) idle(ctx context.Context) error {
 	limit := s.srv.Limits.IdleTimeout
 	end := time.Now().Add(limit)
 	defer s.c.SetIdleTimeout(limit)
+	pause := time.Duration(0)
 	for {
 		if err := s.flush(); err != nil {
 			return &fatal{err}
@@ -36,15 +37,21 @@ func (s *session) idle(ctx context.Context) error {
 		if limit > 0 {
 			s.c.SetIdleTimeout(max(time.Until(end), time.Nanosecond))
 		}
-		changed, err := s.idleWait(ctx)
+		changed, err := s.idleWait(ctx, pause)
 		if err != nil {
 			return &fatal{err}
 		}
 		if !changed {
 			break
 		}
-		if err := s.update(ctx, true, nil); err != nil {
+		advanced, err := s.idleUpdate(ctx)
+		if err != nil {
 			return err
+		}
+		// A Backend that says too early that there is something is not asked
+		// again at once.
+		if pause = 0; !advanced {
+			pause = idlePause
 		}
 	}
 	line, err := s.cmds.ReadLine()
@@ -57,12 +64,43 @@ func (s *session) idle(ctx context.Context) error {
 	return nil
 }
 
-// idleWait waits for input, or until the mailbox changed.
-func (s *session) idleWait(ctx context.Context) (changed bool, err error) {
+const idlePause = time.Second
+
+// idleUpdate tells what Wait announced. advanced is false where there was
+// nothing. What happened may be nothing to tell of, a message that came and
+// went: then Status says how far the mailbox is.
+func (s *session) idleUpdate(ctx context.Context) (advanced bool, err error) {
+	before := s.view.modseq
+	if err := s.update(ctx, true, nil); err != nil || s.view.modseq > before {
+		return true, err
+	}
+	st, err := s.view.mbox.Status(ctx)
+	if err != nil {
+		return false, s.viewError(err)
+	}
+	if err := s.update(ctx, true, nil); err != nil {
+		return false, err
+	}
+	s.view.modseq = max(s.view.modseq, st.HighestModSeq)
+	return s.view.modseq > before, nil
+}
+
+// idleWait waits for input, or until the mailbox changed, which it is asked
+// after a pause.
+func (s *session) idleWait(ctx context.Context, pause time.Duration) (changed bool, err error) {
 	s.c.SetState(serve.StateIdle)
 	defer s.c.SetState(serve.StateActive)
 	if s.view == nil {
 		return false, s.c.WaitInput(ctx)
+	}
+	if pause > 0 {
+		pctx, cancel := context.WithTimeout(ctx, pause)
+		err := s.c.WaitInput(pctx)
+		cancel()
+		var i *netconn.InterruptError
+		if !errors.As(err, &i) || ctx.Err() != nil {
+			return false, err
+		}
 	}
 	wctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)

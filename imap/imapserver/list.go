@@ -214,8 +214,8 @@ func (s *session) list(ctx context.Context, a *imapwire.List) error {
 				}
 			}
 		}
-		if s.werr != nil {
-			return &fatal{s.werr}
+		if err := s.stopped(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ func (s *session) name(ctx context.Context, name string) (string, error) {
 	if name == "" {
 		return "", &imap.Error{Kind: imap.NO, Code: imap.CodeNonExistent, Text: "A mailbox name is needed"}
 	}
-	if len(name) > len(imap.Inbox) && !imap.IsInbox(name[:len(imap.Inbox)]) {
+	if len(name) < len(imap.Inbox) || !imap.IsInbox(name[:len(imap.Inbox)]) {
 		return name, nil
 	}
 	d, err := s.delimiter(ctx)
@@ -25,6 +25,10 @@ func (s *session) name(ctx context.Context, name string) (string, error) {
 	return imap.CanonicalMailbox(name, d), nil
 }
 
+// maxName is the longest name, in octets, that is made; what is made must be
+// listed.
+const maxName = 1000
+
 // newName is name for a mailbox that is to be made. A delimiter at the end
 // says that children will follow, and is no part of the name (RFC 3501 section
 // 6.3.3).
@@ -32,6 +36,9 @@ func (s *session) newName(ctx context.Context, name string) (string, error) {
 	delim, err := s.delimiter(ctx)
 	if err != nil {
 		return "", err
+	}
+	if len(name) > maxName {
+		return "", &imap.Error{Kind: imap.NO, Code: imap.CodeLimit, Text: "The name is too long"}
 	}
 	name, err = s.name(ctx, name)
 	if err != nil || delim == 0 {

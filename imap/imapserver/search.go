@@ -34,7 +34,7 @@ type candidate struct {
 	msg  *message
 }
 
-// matcher of a key. Its keys are in order of cost.
+// searchNode is a key made ready.
 type searchNode struct {
 	cost  cost
 	match func(c *candidate) (bool, error)
@@ -69,7 +69,7 @@ func (s *session) search(ctx context.Context, a *imapwire.Search) (result, error
 
 	// The response streams: it is one line, and its end is sent whatever
 	// happens.
-	buf := append(s.c.AvailableBuffer(), "* SEARCH"...)
+	buf := append(make([]byte, 0, 4096+16), "* SEARCH"...)
 	hit := func(i int) {
 		n := uint64(i + 1)
 		if a.UID {
@@ -81,9 +81,6 @@ func (s *session) search(ctx context.Context, a *imapwire.Search) (result, error
 			buf = buf[:0]
 		}
 	}
-	// The buffer belongs to the connection until it is written; what is
-	// gathered here must be its own.
-	buf = slices.Clone(buf)
 	err = s.runSearch(ctx, root, spans, hit)
 	s.write(append(buf, '\r', '\n'))
 	return result{}, err
@@ -100,7 +97,7 @@ func (s *session) runSearch(ctx context.Context, root searchNode, spans []span, 
 				if err != nil {
 					return err
 				}
-				if ok && !v.gone.Contains(v.uids[i]) {
+				if ok {
 					hit(i)
 				}
 			}
@@ -120,8 +117,8 @@ func (s *session) runSearch(ctx context.Context, root searchNode, spans []span, 
 		if seq == 0 {
 			continue
 		}
-		if s.werr != nil {
-			return &fatal{s.werr}
+		if err := s.stopped(ctx); err != nil {
+			return err
 		}
 		msg = message{ctx: ctx, mbox: v.mbox, uid: info.UID, opts: msg.opts}
 		c.uid, c.info = info.UID, info
@@ -156,6 +153,7 @@ func (s *session) candidates(criteria imap.SearchCriteria) []span {
 			set = set.Intersect(v.uidsOf(k.Set))
 		}
 	}
+	set = set.Subtract(v.gone)
 	var spans []span
 	for lo, hi := range set.Spans(v.uids) {
 		spans = append(spans, span{lo, hi})
@@ -311,7 +309,7 @@ func (s *session) compile(key imap.SearchKey) (searchNode, error) {
 
 // inRanges reports whether uid is in ranges, which ascend.
 func inRanges(ranges []imap.Range[imap.UID], uid imap.UID) bool {
-	i, ok := slices.BinarySearchFunc(ranges, uid, func(r imap.Range[imap.UID], u imap.UID) int {
+	_, ok := slices.BinarySearchFunc(ranges, uid, func(r imap.Range[imap.UID], u imap.UID) int {
 		switch {
 		case r.Last < u:
 			return -1
@@ -320,7 +318,6 @@ func inRanges(ranges []imap.Range[imap.UID], uid imap.UID) bool {
 		}
 		return 0
 	})
-	_ = i
 	return ok
 }
 

@@ -40,7 +40,7 @@ type Server struct {
 	// where nil.
 	Logger *slog.Logger
 	// Trace, if set, gets all conversations line by line, without credentials
-	// and without the octets of messages.
+	// and without the octets of messages and their parts.
 	Trace io.Writer
 
 	once  sync.Once

@@ -139,8 +139,14 @@ func (s *session) firstOctet(ctx context.Context) error {
 	return nil
 }
 
-// bye says goodbye and ends the session.
+// bye says goodbye and ends the session, for a reason that is worth a line in
+// the log.
 func (s *session) bye(code imap.Code, text string) error {
+	s.c.Log.Info("session closed", "reason", text)
+	return s.goodbye(code, text)
+}
+
+func (s *session) goodbye(code imap.Code, text string) error {
 	s.status("", imap.BYE, code, text)
 	_ = s.flush()
 	return errEnd
@@ -152,13 +158,13 @@ func (s *session) ended(err error) error {
 	switch {
 	case err == errEnd:
 	case errors.Is(err, serve.ErrServerClosed):
-		_ = s.bye(imap.CodeUnavailable, "Server is shutting down")
+		_ = s.goodbye(imap.CodeUnavailable, "Server is shutting down")
 	case errors.As(err, &t) && s.werr == nil && t.Kind != netconn.ErrWriteTimeout:
 		s.c.SetTransactionDeadline(time.Now().Add(5 * time.Second))
 		if s.sess != nil && t.Kind != netconn.ErrTooSlow {
-			return s.bye(nil, "Autologout; idle for too long")
+			return s.goodbye(nil, "Autologout; idle for too long")
 		}
-		_ = s.bye(nil, "Too slow")
+		_ = s.goodbye(nil, "Too slow")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return io.EOF
 	}
@@ -389,6 +395,17 @@ func (s *session) write(b []byte) {
 	if s.werr == nil {
 		_, s.werr = s.c.Write(b)
 	}
+}
+
+// stopped is why a long command should not go on.
+func (s *session) stopped(ctx context.Context) error {
+	if s.werr != nil {
+		return &fatal{s.werr}
+	}
+	if err := ctx.Err(); err != nil {
+		return &fatal{err}
+	}
+	return nil
 }
 
 func (s *session) flush() error {

@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -546,4 +547,72 @@ func TestMemory(t *testing.T) {
 	octets, allocated := cost("FETCH 1 BODY.PEEK[]")
 	assert.Greater(t, octets, int64(body))
 	assert.Less(t, allocated, int64(256<<10))
+}
+
+type earlyMailbox struct {
+	imapserver.Mailbox
+	calls *atomic.Int32
+}
+
+func (m *earlyMailbox) Wait(context.Context, imap.ModSeq) error {
+	m.calls.Add(1)
+	return nil
+}
+
+// A Wait that returns without need is slowed down, and pushes still come.
+func TestWaitReturnsEarly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		f := start(t, func(s *imapserver.Server) {
+			s.Backend = &faulty{s.Backend, func(s imapserver.Session) imapserver.Session {
+				return &brokenSession{Session: s, wrap: func(m imapserver.Mailbox) imapserver.Mailbox { return &earlyMailbox{m, &calls} }}
+			}}
+		})
+		c := f.login(t, "SELECT INBOX")
+		c.send("t IDLE\r\n")
+		c.line()
+		time.Sleep(time.Minute)
+		assert.Less(t, calls.Load(), int32(65))
+		f.deliver(t, 1)
+		assert.Equal(t, "* 1 EXISTS", c.line())
+		c.send("DONE\r\n")
+		assert.Equal(t, []string{"* 1 RECENT", "OK IDLE completed"}, c.tagged())
+	})
+}
+
+// quietMailbox tells nothing of messages that came and went.
+type quietMailbox struct {
+	imapserver.Mailbox
+	calls *atomic.Int32
+}
+
+func (m *quietMailbox) Changes(context.Context, imap.ModSeq) iter.Seq2[*imap.Change, error] {
+	return func(func(*imap.Change, error) bool) {}
+}
+
+func (m *quietMailbox) Wait(ctx context.Context, since imap.ModSeq) error {
+	m.calls.Add(1)
+	return m.Mailbox.Wait(ctx, since)
+}
+
+// What happened may be nothing to tell of; the server does not spin.
+func TestChangesTellNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		f := start(t, func(s *imapserver.Server) {
+			s.Backend = &faulty{s.Backend, func(s imapserver.Session) imapserver.Session {
+				return &brokenSession{Session: s, wrap: func(m imapserver.Mailbox) imapserver.Mailbox { return &quietMailbox{m, &calls} }}
+			}}
+		})
+		c := f.login(t, "SELECT INBOX")
+		c.send("t IDLE\r\n")
+		c.line()
+		for range 3 {
+			f.deliver(t, 1)
+			time.Sleep(10 * time.Second)
+		}
+		assert.LessOrEqual(t, calls.Load(), int32(4))
+		c.send("DONE\r\n")
+		assert.Equal(t, []string{"OK IDLE completed"}, c.tagged())
+	})
 }

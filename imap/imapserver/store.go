@@ -73,8 +73,9 @@ func (s *session) store(ctx context.Context, a *imapwire.Store) (result, error) 
 		if a.Silent {
 			continue
 		}
+		gone := slices.Collect(v.gone.Normalize().Ranges())
 		for _, f := range list {
-			if !f.told && !v.gone.Contains(f.uid) {
+			if !f.told && !inRanges(gone, f.uid) {
 				s.sendFlags(f.seq, f.uid, f.have)
 			}
 		}

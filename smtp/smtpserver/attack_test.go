@@ -10,6 +10,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -289,9 +290,12 @@ func TestTooMany(t *testing.T) {
 	}{
 		{"errors", func(s *smtpserver.Server) { s.Limits.MaxErrors = 3 },
 			strings.Repeat("XYZZY\r\n", 5), "500 5.5.1 Command not recognized\r\n421 4.7.0 Too many errors\r\n"},
-		{"refused recipients", func(s *smtpserver.Server) { s.Limits.MaxErrors = 3 },
+		{"refused recipients", func(s *smtpserver.Server) { s.Limits.MaxErrors, s.Limits.MaxBadRecipients = 2, 3 },
 			"EHLO c\r\nMAIL FROM:<a@x.example>\r\n" + strings.Repeat("RCPT TO:<nobody@x.example>\r\n", 5),
-			"550 5.1.1 no such user here\r\n421 4.7.0 Too many errors\r\n"},
+			"550 5.1.1 no such user here\r\n421 4.7.0 Too many bad recipients\r\n"},
+		{"recipients over the limit", func(s *smtpserver.Server) { s.Limits.MaxErrors = 3 },
+			"EHLO c\r\nMAIL FROM:<a@x.example>\r\n" + strings.Repeat("RCPT TO:<b@x.example>\r\n", 50) + "DATA\r\nhi\r\n.\r\nQUIT\r\n",
+			"250 2.0.0 queued as 1\r\n" + bye},
 		{"errors forgiven", func(s *smtpserver.Server) { s.Limits.MaxErrors = 3 },
 			"XYZZY\r\nXYZZY\r\nEHLO c\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n.\r\nXYZZY\r\nXYZZY\r\nQUIT\r\n", bye},
 		{"noops", func(s *smtpserver.Server) { s.Limits.MaxNoops = 3 },
@@ -322,6 +326,62 @@ func TestAuthLine(t *testing.T) {
 	require.True(t, strings.HasSuffix(out, "\r\n501 5.5.2 initial response is not base64\r\n"+
 		"500 5.5.2 Line longer than 12288 octets\r\n334 \r\n500 5.5.6 Authentication exchange line longer than 12288 octets\r\n"+
 		"334 VXNlcm5hbWU6\r\n501 5.5.2 Malformed authentication message\r\n500 5.5.2 expected a command\r\n221 2.0.0 mx.example.org closing the channel\r\n"), out)
+}
+
+// A message behind a DATA that was refused does not run as commands.
+func TestInputBehindRefusedData(t *testing.T) {
+	for _, head := range []string{
+		"EHLO c\r\n",
+		"EHLO c\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<nobody@x.example>\r\n",
+		"EHLO c\r\nMAIL FROM:<early@x.example>\r\nRCPT TO:<b@x.example>\r\n",
+	} {
+		b := &backend{}
+		l, stop := start(t, newServer(b))
+		out := exchange(t, l, head+"DATA\r\nMAIL FROM:<evil@x.example>\r\nRCPT TO:<victim@x.example>\r\nDATA\r\nx\r\n.\r\n")
+		stop()
+		require.True(t, strings.HasSuffix(out, "\r\n421 4.7.0 Input behind a refused DATA\r\n"), out)
+		require.LessOrEqual(t, strings.Count(b.noted(), "mail"), 1)
+		require.Empty(t, b.got())
+	}
+}
+
+// Commands that come together are answered together.
+func TestOneFlush(t *testing.T) {
+	srv := newServer(&backend{})
+	l := testkit.NewListener()
+	counted := &countingListener{Listener: l}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(counted) }()
+	out := exchange(t, l, "EHLO c\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nNOOP\r\nDATA\r\nhi\r\n.\r\nNOOP\r\nQUIT\r\n")
+	require.Contains(t, out, "\r\n250 2.0.0 queued as 1\r\n250 2.0.0 OK\r\n221 ")
+	require.NoError(t, srv.Close())
+	<-done
+	require.NoError(t, srv.Shutdown(t.Context()))
+	// The greeting, all up to 354, the rest.
+	require.Equal(t, int32(3), counted.writes.Load())
+}
+
+type countingListener struct {
+	net.Listener
+	writes atomic.Int32
+}
+
+type countingConn struct {
+	net.Conn
+	l *countingListener
+}
+
+func (l *countingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return countingConn{conn, l}, nil
+}
+
+func (c countingConn) Write(p []byte) (int, error) {
+	c.l.writes.Add(1)
+	return c.Conn.Write(p)
 }
 
 // A panic in the backend ends one connection.

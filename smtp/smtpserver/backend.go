@@ -24,6 +24,26 @@ type BackendFunc func(ctx context.Context, c *Conn) (Session, error)
 // NewSession calls f.
 func (f BackendFunc) NewSession(ctx context.Context, c *Conn) (Session, error) { return f(ctx, c) }
 
+// MessageFunc is a function as a Backend that takes every sender and every
+// recipient, and is called with each message: see Session.Data. It decides
+// what to do for whom; nothing is relayed by itself.
+type MessageFunc func(ctx context.Context, env *smtp.Envelope, r io.Reader) error
+
+// NewSession makes a session that calls f.
+func (f MessageFunc) NewSession(context.Context, *Conn) (Session, error) {
+	return messageSession{f}, nil
+}
+
+type messageSession struct{ f MessageFunc }
+
+func (messageSession) Mail(context.Context, smtp.Path, *smtp.MailOptions) error { return nil }
+func (messageSession) Rcpt(context.Context, smtp.Path, *smtp.RcptOptions) error { return nil }
+func (s messageSession) Data(ctx context.Context, env *smtp.Envelope, r io.Reader) (*smtp.Result, error) {
+	return nil, s.f(ctx, env, r)
+}
+func (messageSession) Reset(context.Context) {}
+func (messageSession) Close() error          { return nil }
+
 // Session is one connection's side of the backend. Its calls never overlap.
 //
 // An error that is, or wraps, an *smtp.Error is said to the client, in clean

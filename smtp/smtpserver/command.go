@@ -163,11 +163,14 @@ func (c *Conn) rcpt(ctx context.Context, cmd *smtpwire.Command) error {
 		return c.refuse(555, codeParam, "RCPT parameter "+name+" is not offered")
 	}
 	if n := c.srv.lim.MaxRecipients; n > 0 && len(c.env.To) >= n {
-		return c.refuse(452, smtp.EnhancedCode{4, 5, 3}, fmt.Sprintf("More than %d recipients", n))
+		// Not counted: the client sends to these in its next transaction.
+		return c.say(452, smtp.EnhancedCode{4, 5, 3}, fmt.Sprintf("More than %d recipients", n))
 	}
 	r := smtp.Recipient{Path: cmd.Path, Options: *o}
 	if err := c.sess.Rcpt(ctx, r.Path, &r.Options); err != nil {
-		return c.refuseErr(err)
+		c.logFailure(err)
+		reply := smtp.AsError(err).Reply()
+		return c.sayCounted(&reply, &c.badRecipients, c.srv.lim.MaxBadRecipients, "Too many bad recipients")
 	}
 	c.env.To = append(c.env.To, r)
 	c.state = stateRcpt

@@ -29,8 +29,9 @@ type Conn struct {
 
 	env  *smtp.Envelope
 	body *body // while Data runs
+	took bool  // the last DATA asked for its message
 
-	errors, noops, authFailures int
+	errors, badRecipients, noops, authFailures int
 }
 
 // ID is a number that no other connection of the server has.
@@ -59,6 +60,10 @@ func (c *Conn) Identity() (id sasl.Identity, ok bool) {
 	}
 	return *c.identity, true
 }
+
+// forgive sets the counts of faults back: a client that has a message to
+// deliver is worth some.
+func (c *Conn) forgive() { c.errors, c.badRecipients, c.noops = 0, 0, 0 }
 
 // Server is the server.
 func (c *Conn) Server() *Server { return c.srv }

@@ -49,6 +49,7 @@ func (b *body) begin() error {
 	if err := c.net.Flush(); err != nil {
 		return b.failed(err)
 	}
+	c.took = true
 	c.net.SetIdleTimeout(c.srv.lim.DataTimeout)
 	b.was = c.net.MarkRead(netconn.Payload)
 	b.dot = c.net.Reader().DotBody(wire.DotOptions{
@@ -220,7 +221,7 @@ func (c *Conn) verdict(env *smtp.Envelope, res *smtp.Result, err error, asked bo
 		if err != nil {
 			return c.refuseErr(err)
 		}
-		c.errors, c.noops = 0, 0
+		c.forgive()
 		return c.write(accepted(&res.Reply))
 	}
 	// All verdicts are said before anything else can happen: a client that
@@ -236,9 +237,8 @@ func (c *Conn) verdict(env *smtp.Envelope, res *smtp.Result, err error, asked bo
 		out := accepted(r)
 		if e != nil {
 			*out = c.refusal(e)
-			c.errors++
 		} else {
-			c.errors, c.noops = 0, 0
+			c.forgive()
 		}
 		if err := c.write(out); err != nil {
 			return err

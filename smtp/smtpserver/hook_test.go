@@ -288,3 +288,18 @@ func TestListenAndServe(t *testing.T) {
 	require.NoError(t, srv.Shutdown(t.Context()))
 	require.ErrorIs(t, srv.ListenAndServe("127.0.0.1:0"), smtpserver.ErrServerClosed)
 }
+
+func TestMessageFunc(t *testing.T) {
+	var from, text string
+	srv := newServer(smtpserver.MessageFunc(func(_ context.Context, env *smtp.Envelope, r io.Reader) error {
+		b, err := io.ReadAll(r)
+		from, text = env.From.String(), string(b)
+		return err
+	}))
+	l, stop := start(t, srv)
+	out := exchange(t, l, "EHLO c\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\nhi\r\n.\r\nRSET\r\nQUIT\r\n")
+	stop()
+	require.Contains(t, out, "\r\n250 2.0.0 Message accepted\r\n")
+	require.Equal(t, "a@x.example", from)
+	require.Equal(t, "hi\r\n", text)
+}

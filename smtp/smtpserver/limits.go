@@ -25,7 +25,12 @@ type Limits struct {
 	// connection is closed; 20 by default. An accepted message sets the
 	// count back.
 	MaxErrors int
-	// SoftErrors is the number of refused commands after which each further
+	// MaxBadRecipients is the number of recipients refused by the backend
+	// after which the connection is closed; 100 by default. They are not
+	// among the errors: long lists have some. An accepted message sets the
+	// count back.
+	MaxBadRecipients int
+	// SoftErrors is the number of either after which each further
 	// one is answered late; 5 by default.
 	SoftErrors int
 	// ErrorDelay is how late; 1 second by default. Failed authentications
@@ -78,6 +83,7 @@ func (l Limits) withDefaults() limits {
 	def(&l.MaxRecipients, 1000)
 	def(&l.MaxTextLine, 0)
 	def(&l.MaxErrors, 20)
+	def(&l.MaxBadRecipients, 100)
 	def(&l.SoftErrors, 5)
 	def(&l.ErrorDelay, time.Second)
 	def(&l.MaxNoops, 100)

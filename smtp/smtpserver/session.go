@@ -180,7 +180,7 @@ func (c *Conn) notTLS() error {
 }
 
 // command reads one command and runs it.
-func (c *Conn) command(ctx context.Context) error {
+func (c *Conn) command(ctx context.Context) (failed error) {
 	line, err := c.readLine()
 	if err != nil {
 		return c.lineFailed(err)
@@ -195,6 +195,14 @@ func (c *Conn) command(ctx context.Context) error {
 	case "BDAT":
 		// The octets behind it must not run as commands.
 		return c.violate(502, codeOrder, "CHUNKING is not offered")
+	}
+	if cmd.Verb == smtpwire.DATA {
+		c.took = false
+		defer func() {
+			if !c.took {
+				failed = c.afterData(failed)
+			}
+		}()
 	}
 	r, known := table[cmd.Verb]
 	var bad *smtpwire.ParseError
@@ -218,6 +226,16 @@ func (c *Conn) command(ctx context.Context) error {
 		}
 	}
 	return r.run(c, ctx, &cmd)
+}
+
+// afterData ends a session whose client sent on behind a DATA that was
+// refused: it may be the message, which must not run as commands. RFC 2920
+// section 3.1 has DATA last in a group.
+func (c *Conn) afterData(err error) error {
+	if err == nil && c.net.Buffered() > 0 {
+		return c.violate(421, codePolicy4, "Input behind a refused DATA")
+	}
+	return err
 }
 
 func (c *Conn) unknown(cmd *smtpwire.Command) error {
@@ -345,19 +363,23 @@ func (c *Conn) logFailure(err error) {
 }
 
 func (c *Conn) sayError(r smtp.Reply) error {
-	c.errors++
+	return c.sayCounted(&r, &c.errors, c.srv.lim.MaxErrors, "Too many errors")
+}
+
+// sayCounted sends a negative reply that counts towards a limit.
+func (c *Conn) sayCounted(r *smtp.Reply, count *int, limit int, tooMany string) error {
+	*count++
 	if r.Code == 421 {
-		return c.bye(&r)
+		return c.bye(r)
 	}
-	lim := &c.srv.lim
-	if lim.SoftErrors > 0 && c.errors > lim.SoftErrors {
+	if soft := c.srv.lim.SoftErrors; soft > 0 && *count > soft {
 		c.delay()
 	}
-	if err := c.write(&r); err != nil {
+	if err := c.write(r); err != nil {
 		return err
 	}
-	if lim.MaxErrors > 0 && c.errors >= lim.MaxErrors {
-		return c.violate(421, codePolicy4, "Too many errors")
+	if limit > 0 && *count >= limit {
+		return c.violate(421, codePolicy4, tooMany)
 	}
 	return nil
 }

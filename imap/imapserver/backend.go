@@ -142,8 +142,8 @@ type Mailbox interface {
 	// offered; PermanentFlags holds [imap.FlagWildcard] where a client can
 	// make keywords.
 	//
-	// Everything up to HighestModSeq shows in a call of Messages that begins
-	// later. A mailbox in which nothing ever happened may have zero.
+	// Everything up to HighestModSeq shows in calls of Messages and Changes
+	// that begin later. A mailbox in which nothing ever happened may have zero.
 	Status(ctx context.Context) (*imap.MailboxStatus, error)
 
 	// Messages yields what is known of each message of set, by ascending UID:
@@ -203,8 +203,8 @@ type Mailbox interface {
 	// be cheap.
 	Changes(ctx context.Context, since imap.ModSeq) iter.Seq2[*imap.Change, error]
 
-	// Wait blocks until something happened after since (nil), or ctx ends
-	// (its error). IDLE calls it: thousands may wait at once, so it should
+	// Wait blocks until something happened after since, or the mailbox was
+	// deleted (nil), or ctx ends (its error). IDLE calls it: thousands may wait at once, so it should
 	// neither poll quickly nor hold a lock. It may return nil too early.
 	// While it runs no other method of the session is called.
 	Wait(ctx context.Context, since imap.ModSeq) error

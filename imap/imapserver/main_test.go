@@ -81,21 +81,25 @@ func message(n int) string {
 // TestTranscripts plays testdata/*.txt, each to a server of its own.
 func TestTranscripts(t *testing.T) {
 	for _, s := range testkit.LoadScripts(t, filepath.Join("testdata", "*.txt")) {
-		t.Run(strings.TrimSuffix(filepath.Base(s.Name), ".txt"), func(t *testing.T) {
-			t.Parallel()
-			f := start(t, nil)
-			p := testkit.Player{Timeout: 5 * time.Second, Do: map[string]func(){
-				"deliver":       func() { f.deliver(t, 1) },
-				"deliver three": func() { f.deliver(t, 3) },
-				"samples":       func() { samples(t, f.Memory) },
-				"folders": func() {
-					for _, name := range []string{"Archive/2023", "Archive/2024", "Entwürfe", "foo/bar/baz"} {
-						require.NoError(t, f.Memory.Create("user", name))
-					}
-					require.NoError(t, f.Memory.Create("user", "Sent", imap.AttrSent))
-				},
-			}}
-			require.NoError(t, p.Play(f.dial(t), s))
-		})
+		name := strings.TrimSuffix(filepath.Base(s.Name), ".txt")
+		t.Run(name, func(t *testing.T) { play(t, s, nil) })
+		t.Run(name+" cut", func(t *testing.T) { play(t, s, testkit.Random(uint64(len(name)), 5)) })
 	}
+}
+
+func play(t *testing.T, s *testkit.Script, cut testkit.Chunks) {
+	t.Parallel()
+	f := start(t, nil)
+	p := testkit.Player{Timeout: 5 * time.Second, Cut: cut, Do: map[string]func(){
+		"deliver":       func() { f.deliver(t, 1) },
+		"deliver three": func() { f.deliver(t, 3) },
+		"samples":       func() { samples(t, f.Memory) },
+		"folders": func() {
+			for _, name := range []string{"Archive/2023", "Archive/2024", "Entwürfe", "foo/bar/baz"} {
+				require.NoError(t, f.Memory.Create("user", name))
+			}
+			require.NoError(t, f.Memory.Create("user", "Sent", imap.AttrSent))
+		},
+	}}
+	require.NoError(t, p.Play(f.dial(t), s))
 }

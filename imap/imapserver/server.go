@@ -48,9 +48,9 @@ type Server struct {
 	tls   *tls.Config
 }
 
-// Limits bound what a client can cost. A zero field has its default; a
-// negative one means no limit where that is possible: for the numbers of
-// connections and the durations.
+// Limits bound what a client can cost. A zero field has its default. A
+// negative one means no limit for connections, durations, rates and the counts
+// of what failed; sizes and depths always have one.
 type Limits struct {
 	// Conns is how many connections there may be at a time, 10000; and
 	// ConnsPerAddr how many from one IPv4 address or IPv6 /64, 100.
@@ -104,27 +104,33 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	pre, post := imapwire.PreAuthCommandLimits(), imapwire.DefaultCommandLimits()
-	def(&l.LoginTimeout, 3*time.Minute)
-	def(&l.IdleTimeout, 30*time.Minute)
-	def(&l.WriteTimeout, time.Minute)
-	def(&l.FailureDelay, time.Second)
-	def(&l.LoginFailures, 5)
-	def(&l.BadCommands, 20)
-	def(&l.CommandsBeforeLogin, 100)
-	def(&l.PreLoginLine, pre.Line)
-	def(&l.PreLoginCommand, pre.Command)
-	def(&l.PreLoginLiteral, pre.Literal)
-	def(&l.Line, post.Line)
-	def(&l.Command, post.Command)
-	def(&l.Literal, post.Literal)
-	def(&l.Append, post.Append)
-	def(&l.Drain, post.Drain)
-	def(&l.Depth, post.Depth)
+	orDefault(&l.LoginTimeout, 3*time.Minute)
+	orDefault(&l.IdleTimeout, 30*time.Minute)
+	orDefault(&l.WriteTimeout, time.Minute)
+	orDefault(&l.FailureDelay, time.Second)
+	orDefault(&l.LoginFailures, 5)
+	orDefault(&l.BadCommands, 20)
+	orDefault(&l.CommandsBeforeLogin, 100)
+	atLeastOne(&l.PreLoginLine, pre.Line)
+	atLeastOne(&l.PreLoginCommand, pre.Command)
+	atLeastOne(&l.PreLoginLiteral, pre.Literal)
+	atLeastOne(&l.Line, post.Line)
+	atLeastOne(&l.Command, post.Command)
+	atLeastOne(&l.Literal, post.Literal)
+	atLeastOne(&l.Append, post.Append)
+	atLeastOne(&l.Drain, post.Drain)
+	atLeastOne(&l.Depth, post.Depth)
 	return l
 }
 
-func def[T int | int64 | time.Duration](p *T, v T) {
+func orDefault[T int | time.Duration](p *T, v T) {
 	if *p == 0 {
+		*p = v
+	}
+}
+
+func atLeastOne[T int | int64](p *T, v T) {
+	if *p <= 0 {
 		*p = v
 	}
 }

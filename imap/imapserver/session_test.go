@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -614,5 +615,123 @@ func TestChangesTellNothing(t *testing.T) {
 		assert.LessOrEqual(t, calls.Load(), int32(4))
 		c.send("DONE\r\n")
 		assert.Equal(t, []string{"OK IDLE completed"}, c.tagged())
+	})
+}
+
+type namespacer struct{ imapserver.Session }
+
+func (namespacer) Namespaces(context.Context) (*imap.Namespaces, error) {
+	return &imap.Namespaces{
+		Personal: []imap.Namespace{{Prefix: "", Delimiter: '/'}},
+		Other:    []imap.Namespace{{Prefix: "~", Delimiter: '/'}},
+		Shared:   []imap.Namespace{{Prefix: "#öffentlich/", Delimiter: '/'}},
+	}, nil
+}
+
+func TestNamespacer(t *testing.T) {
+	f := start(t, func(s *imapserver.Server) {
+		s.Backend = &faulty{s.Backend, func(s imapserver.Session) imapserver.Session { return namespacer{s} }}
+	})
+	c := f.login(t)
+	assert.Equal(t, []string{`* NAMESPACE (("" "/")) (("~" "/")) (("#&APY-ffentlich/" "/"))`}, c.ok("NAMESPACE"))
+	// This session is no SpecialUser.
+	assert.NotContains(t, c.ok("CAPABILITY")[0], "CREATE-SPECIAL-USE")
+	assert.Equal(t, "BAD Unknown CREATE parameter", c.cmd(`CREATE x (USE (\Sent))`)[0])
+	assert.Equal(t, []string{`* LIST (\Noselect) "/" #public/`}, c.ok(`LIST "#public/x/y" ""`))
+}
+
+type refusing struct{ err error }
+
+func (r refusing) Open(context.Context, sasl.Identity, *imapserver.Conn) (imapserver.Session, error) {
+	return nil, r.err
+}
+
+func TestOpenRefused(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{errors.New("no disk"), "NO [UNAVAILABLE] Temporarily unavailable"},
+		{&imap.Error{Code: imap.CodeAuthorizationFailed, Text: "not here"}, "NO [AUTHORIZATIONFAILED] not here"},
+	} {
+		f := start(t, func(s *imapserver.Server) { s.Backend = refusing{test.err} })
+		c := f.client(t)
+		assert.Equal(t, test.want, c.cmd("LOGIN user secret")[0])
+		assert.Equal(t, "BAD Not in this state", c.cmd("SELECT INBOX")[0])
+	}
+}
+
+// What a Backend sees of a connection.
+func TestConn(t *testing.T) {
+	type seen struct {
+		id     sasl.Identity
+		remote string
+		local  string
+		tls    bool
+		client []imap.IDParam
+		logger bool
+	}
+	var got []seen
+	f := start(t, func(s *imapserver.Server) {
+		s.ID = []imap.IDParam{{Name: "name", Value: "mailwire"}}
+		b := s.Backend
+		s.Backend = opener(func(ctx context.Context, id sasl.Identity, c *imapserver.Conn) (imapserver.Session, error) {
+			_, encrypted := c.TLS()
+			got = append(got, seen{id, c.RemoteAddr().String(), c.LocalAddr().String(), encrypted, c.ClientID(), c.Logger() != nil})
+			return b.Open(ctx, id, c)
+		})
+	})
+	c := f.client(t)
+	assert.Equal(t, []string{`* ID ("name" "mailwire")`}, c.ok(`ID ("name" "cli" "version" NIL)`))
+	c.ok("LOGIN user secret")
+	require.Len(t, got, 1)
+	assert.Equal(t, sasl.Identity{User: "user", Mechanism: "LOGIN"}, got[0].id)
+	assert.Equal(t, c.Conn.LocalAddr().String(), got[0].remote)
+	assert.Equal(t, c.Conn.RemoteAddr().String(), got[0].local)
+	assert.False(t, got[0].tls)
+	assert.Equal(t, []imap.IDParam{{Name: "name", Value: "cli"}, {Name: "version"}}, got[0].client)
+	assert.True(t, got[0].logger)
+
+	// What was said in plaintext is forgotten under TLS.
+	c = f.client(t)
+	c.ok(`ID ("name" "cli")`)
+	c.ok("STARTTLS")
+	_, config := testkit.TLS()
+	secure := tls.Client(c.Conn, config)
+	require.NoError(t, secure.Handshake())
+	c = &client{t: t, Conn: secure, r: bufio.NewReader(secure)}
+	c.ok("LOGIN user secret")
+	require.Len(t, got, 2)
+	assert.True(t, got[1].tls)
+	assert.Nil(t, got[1].client)
+}
+
+type opener func(context.Context, sasl.Identity, *imapserver.Conn) (imapserver.Session, error)
+
+func (o opener) Open(ctx context.Context, id sasl.Identity, c *imapserver.Conn) (imapserver.Session, error) {
+	return o(ctx, id, c)
+}
+
+func TestTooManyConnections(t *testing.T) {
+	f := start(t, func(s *imapserver.Server) { s.Limits.ConnsPerAddr = 1 })
+	f.client(t)
+	c := &client{t: t, Conn: f.dial(t)}
+	c.r = bufio.NewReader(c.Conn)
+	assert.Equal(t, "* BYE [UNAVAILABLE] Too many connections\r\n", c.end())
+}
+
+// The rest of a literal that does not come in time never runs.
+func TestTimeoutInAppend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := start(t, nil)
+		c := f.login(t)
+		c.send("t APPEND INBOX {100+}\r\nSubject: x\r\n")
+		time.Sleep(3 * time.Minute)
+		_, _ = io.WriteString(c, strings.Repeat("x", 88)+"\r\nu NOOP\r\n")
+		out := c.end()
+		assert.NotContains(t, out, "OK")
+		assert.Contains(t, out, "* BYE")
+		assert.Equal(t, []string{"* STATUS INBOX (MESSAGES 0)"}, f.login(t).ok("STATUS INBOX (MESSAGES)"))
+		time.Sleep(time.Minute)
 	})
 }

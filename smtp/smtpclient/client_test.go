@@ -205,6 +205,17 @@ func TestAuth(t *testing.T) {
 	require.NotContains(t, trace.String(), "AHRpbQB0YW5zdGFhZg")
 }
 
+// Authentication after the set-up, and a name that nobody chose.
+func TestAuthLater(t *testing.T) {
+	c, err := connect(t, "S: 220 mx\nC: EHLO {{name=[A-Za-z0-9.:\\[\\]-]+}}\nS: 250-mx\nS: 250 AUTH LOGIN\nC: AUTH LOGIN\nS: 334\nC: dGlt\nS: 334\nC: eA==\nS: 535 no\n"+
+		"C: AUTH LOGIN\nS: 334\nC: dGlt\nS: 421 enough\n--- client close ---\n", &smtpclient.Options{TLS: smtpclient.Disabled, AllowCleartext: true})
+	require.NoError(t, err)
+	require.EqualError(t, c.Auth(t.Context(), sasl.Login("tim", "x")), "smtp: AUTH LOGIN: 535 no")
+	require.False(t, c.Authenticated())
+	require.EqualError(t, c.Auth(t.Context(), sasl.Login("tim", "x")), "smtp: AUTH LOGIN: 421 enough")
+	require.ErrorIs(t, c.Auth(t.Context(), sasl.Login("tim", "x")), smtpclient.ErrClosed)
+}
+
 // What a man in the middle can say before TLS changes nothing.
 func TestTLS(t *testing.T) {
 	_, config := testkit.TLS()
@@ -540,6 +551,7 @@ func TestExtensionsNeeded(t *testing.T) {
 		var missing *smtpclient.ExtensionError
 		require.ErrorAs(t, err, &missing)
 		require.Equal(t, extension, missing.Extension)
+		require.Contains(t, err.Error(), "the server does not offer "+extension)
 	}
 	needs("SMTPUTF8", c.Mail(t.Context(), smtp.MustParsePath("pål@x.example"), nil))
 	needs("SMTPUTF8", c.Mail(t.Context(), good, &smtp.MailOptions{UTF8: true}))
@@ -635,6 +647,11 @@ func TestTimeoutsAndContexts(t *testing.T) {
 		require.ErrorIs(t, c.Noop(t.Context()), smtpclient.ErrBusy)
 		require.NoError(t, c.Close())
 		require.ErrorIs(t, <-done, smtpclient.ErrClosed)
+	})
+	synctest.Test(t, func(t *testing.T) {
+		c, err := silent(t, "220 mx\r\n", "250 mx\r\n")
+		require.NoError(t, err)
+		elapsed(t, 30*time.Second, func() error { return c.Quit(t.Context()) })
 	})
 	// The reply to a message may take 10 minutes.
 	synctest.Test(t, func(t *testing.T) {

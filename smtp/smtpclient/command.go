@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/mailwire/mailwire/internal/netconn"
 	"github.com/mailwire/mailwire/smtp"
@@ -234,6 +235,10 @@ func (c *Client) Verify(ctx context.Context, name string) (smtp.Reply, error) {
 	return c.run(ctx, &smtpwire.Command{Verb: smtpwire.VRFY, Arg: name})
 }
 
+// maxGoodbye is the longest wait for the reply to QUIT, on which nothing
+// depends.
+const maxGoodbye = 30 * time.Second
+
 // Quit ends the conversation and closes the connection. Servers that close
 // instead of answering are forgiven; an error says only that the server did
 // not say goodbye.
@@ -244,6 +249,9 @@ func (c *Client) Quit(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	if d := c.opts.CommandTimeout; d <= 0 || d > maxGoodbye {
+		c.net.SetIdleTimeout(maxGoodbye)
+	}
 	r, err := c.command(&smtpwire.Command{Verb: smtpwire.QUIT})
 	if err == nil && r.Permanent() {
 		err = refusal(&r, "QUIT")

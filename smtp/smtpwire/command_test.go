@@ -197,6 +197,7 @@ func TestAppendCommandRefuses(t *testing.T) {
 			var refused *smtpwire.EncodeError
 			require.ErrorAs(t, err, &refused, "%s %q", name, bad)
 			require.Equal(t, "before", string(out))
+			require.NotContains(t, err.Error(), bad)
 		}
 	}
 	for name, cmd := range map[string]smtpwire.Command{

@@ -579,47 +579,48 @@ func (t *tx) write() error {
 // get a place as long as there is one.
 func (t *tx) keywordMask(keywords []string, create bool) (mask uint64, err error) {
 	b := t.b
-	made := false
+	names := b.st.keywords
+	var made uint64
 	for _, k := range keywords {
-		if slot := slices.IndexFunc(b.st.keywords[:], func(h string) bool { return strings.EqualFold(h, k) }); slot >= 0 {
-			mask |= 1 << slot
-			continue
-		}
-		if !create || t.full {
-			continue
-		}
-		free := b.st.freeKeywords() &^ mask
-		if free == 0 {
-			t.full = true
-			continue
-		}
-		slot := bits.TrailingZeros64(free)
-		if err := t.write(); err != nil {
-			return 0, err
-		}
-		t.f.add(appendKeyword(t.f.op(), slot, k))
-		if err := t.write(); err != nil {
-			return 0, err
+		slot := slices.IndexFunc(names[:], func(h string) bool { return strings.EqualFold(h, k) })
+		if slot < 0 {
+			if !create || t.full {
+				continue
+			}
+			free := b.st.freeKeywords(&names) &^ mask
+			if free == 0 {
+				t.full = true
+				continue
+			}
+			slot = bits.TrailingZeros64(free)
+			names[slot] = k
+			made |= 1 << slot
 		}
 		mask |= 1 << slot
-		made = true
 	}
-	if made {
-		if err := writeKeywords(b.path, b.join(keywordsFile), &b.st.keywords); err != nil {
+	if made == 0 {
+		return mask, nil
+	}
+	if made&namedMask != 0 {
+		if err := writeKeywords(b.path, b.join(keywordsFile), &names); err != nil {
 			return 0, err
 		}
 	}
-	return mask, nil
+	for m := made; m != 0; m &= m - 1 {
+		slot := bits.TrailingZeros64(m)
+		t.f.add(appendKeyword(t.f.op(), slot, names[slot]))
+	}
+	return mask, t.write()
 }
 
 // freeKeywords are the places whose keyword no message has: of those that
-// never had one, or else of all.
-func (s *state) freeKeywords() uint64 {
+// have none in names, or else of all.
+func (s *state) freeKeywords(names *[MaxKeywords]string) uint64 {
 	var used, unnamed uint64
 	for i := range s.msgs {
 		used |= s.msgs[i].keywords
 	}
-	for i, k := range s.keywords {
+	for i, k := range names {
 		if k == "" {
 			unnamed |= 1 << i
 		}

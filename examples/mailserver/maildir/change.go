@@ -96,7 +96,15 @@ func (f *Folder) Store(ctx context.Context, ranges []Range, c FlagChange) (modif
 		}
 		return t.move(&m, flags, keywords, t.modseq())
 	})
-	return modified, err
+	return modified, f.told(ctx, err)
+}
+
+// told makes the UIDs durable that a change returns.
+func (f *Folder) told(ctx context.Context, err error) error {
+	if err != nil {
+		return err
+	}
+	return f.b.reveal(ctx)
 }
 
 // edit calls change for the messages in ranges, in one step; change gets a
@@ -159,7 +167,7 @@ func (f *Folder) remove(ctx context.Context, ranges []Range, with Flags) (uids [
 		uids = append(uids, m.uid)
 		return nil
 	})
-	return uids, err
+	return uids, f.told(ctx, err)
 }
 
 // Copied says what became of messages: Source[i] of the one folder is Dest[i]
@@ -236,7 +244,7 @@ func (f *Folder) Copy(ctx context.Context, ranges []Range, dest string) (*Copied
 		}
 		c, err := f.copyTo(ctx, list, to)
 		if !isGone(err) {
-			return c, err
+			return c, f.told(ctx, err)
 		}
 		if err := f.b.refresh(ctx, true); err != nil {
 			return nil, err
@@ -328,7 +336,7 @@ func (f *Folder) Move(ctx context.Context, ranges []Range, dest string) (*Copied
 			err = serr
 		}
 		if err != nil || len(again) == 0 {
-			return c, err
+			return c, f.told(ctx, err)
 		}
 		if round == rounds {
 			return c, fmt.Errorf("maildir: move from %q: %w", f.name, errRaced)

@@ -10,6 +10,7 @@ import (
 	"iter"
 	"math/bits"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -124,6 +125,34 @@ func (f *Folder) check() error {
 	return nil
 }
 
+// view calls read with b.mu held, when all UIDs of the state are durable.
+func (f *Folder) view(ctx context.Context, read func(st *state)) error {
+	b := f.b
+	for tries := 0; ; tries++ {
+		if tries == 2 {
+			// Messages come faster than they are synced: let none come.
+			select {
+			case b.sem <- struct{}{}:
+				defer func() { <-b.sem }()
+			case <-ctx.Done():
+				return fmt.Errorf("maildir: folder %q: %w", f.name, context.Cause(ctx))
+			}
+		}
+		if err := f.lock(); err != nil {
+			return err
+		}
+		if b.durable >= b.st.uidNext {
+			read(b.st)
+			b.mu.Unlock()
+			return nil
+		}
+		b.mu.Unlock()
+		if err := b.syncLog.do(b.makeDurable); err != nil {
+			return fmt.Errorf("maildir: sync %s: %w", b.join(indexFile), err)
+		}
+	}
+}
+
 // refresh learns what others did, and claims what is recent.
 func (f *Folder) refresh(ctx context.Context) error {
 	if err := f.b.refresh(ctx, false); err != nil {
@@ -213,11 +242,12 @@ func (f *Folder) Status(ctx context.Context) (Status, error) {
 	if err := f.refresh(ctx); err != nil {
 		return Status{}, err
 	}
-	if err := f.lock(); err != nil {
-		return Status{}, err
-	}
-	defer f.b.mu.Unlock()
-	st := f.b.st
+	var s Status
+	err := f.view(ctx, func(st *state) { s = f.status(st) })
+	return s, err
+}
+
+func (f *Folder) status(st *state) Status {
 	s := Status{
 		UIDValidity: st.uidValidity, UIDNext: st.uidNext, Messages: len(st.msgs), Unseen: st.unseen,
 		Deleted: st.deleted, FirstUnseen: st.first(), HighestModSeq: st.highest,
@@ -227,7 +257,7 @@ func (f *Folder) Status(ctx context.Context) (Status, error) {
 			s.Keywords = append(s.Keywords, k)
 		}
 	}
-	s.KeywordRoom = len(s.Keywords) < MaxKeywords || st.freeKeywords() != 0
+	s.KeywordRoom = len(s.Keywords) < MaxKeywords || st.freeKeywords(&st.keywords) != 0
 	if f.mode == ReadWrite {
 		for _, r := range f.mine {
 			s.Recent += st.search(r.Last+1) - st.search(r.First)
@@ -235,7 +265,7 @@ func (f *Folder) Status(ctx context.Context) (Status, error) {
 	} else {
 		s.Recent = len(st.msgs) - st.search(st.firstRecent)
 	}
-	return s, nil
+	return s
 }
 
 // Size is the octets of all messages, as [Message].Size counts them.
@@ -329,10 +359,10 @@ func (f *Folder) Messages(ctx context.Context, ranges ...Range) iter.Seq2[Messag
 		var list [chunk]Message
 		for _, r := range ranges {
 			for next := max(r.First, 1); next != 0 && next <= r.Last; {
-				n, unsized, err := f.describe(list[:], next, r.Last)
+				n, unsized, err := f.describe(ctx, list[:], next, r.Last)
 				if err == nil && len(unsized) > 0 {
 					if err = f.measure(ctx, unsized); err == nil {
-						n, _, err = f.describe(list[:], next, r.Last)
+						n, _, err = f.describe(ctx, list[:], next, r.Last)
 					}
 				}
 				if err == nil {
@@ -359,24 +389,18 @@ func (f *Folder) Messages(ctx context.Context, ranges ...Range) iter.Seq2[Messag
 	}
 }
 
-func (f *Folder) describe(list []Message, first, last uint32) (n int, unsized []uint32, err error) {
-	if err := f.lock(); err != nil {
-		return 0, nil, err
-	}
-	defer f.b.mu.Unlock()
-	st := f.b.st
-	for i := st.search(first); i < len(st.msgs) && n < len(list) && st.msgs[i].uid <= last; i++ {
-		m := &st.msgs[i]
-		if m.bits&dead != 0 {
-			continue
+func (f *Folder) describe(ctx context.Context, list []Message, first, last uint32) (n int, unsized []uint32, err error) {
+	err = f.view(ctx, func(st *state) {
+		for i := st.search(first); i < len(st.msgs) && n < len(list) && st.msgs[i].uid <= last; i++ {
+			m := &st.msgs[i]
+			list[n] = f.message(m)
+			if m.size < 0 {
+				unsized = append(unsized, m.uid)
+			}
+			n++
 		}
-		list[n] = f.message(m)
-		if m.size < 0 {
-			unsized = append(unsized, m.uid)
-		}
-		n++
-	}
-	return n, unsized, nil
+	})
+	return n, unsized, err
 }
 
 // measure finds the sizes of messages by reading them, and keeps them.
@@ -426,7 +450,7 @@ func (f *Folder) Changes(ctx context.Context, since uint64) iter.Seq2[Change, er
 		err := f.refresh(ctx)
 		var list []Change
 		if err == nil {
-			list, err = f.changes(since)
+			list, err = f.changes(ctx, since)
 		}
 		if err == nil {
 			var unsized []uint32
@@ -437,7 +461,7 @@ func (f *Folder) Changes(ctx context.Context, since uint64) iter.Seq2[Change, er
 			}
 			if len(unsized) > 0 {
 				if err = f.measure(ctx, unsized); err == nil {
-					list, err = f.changes(since)
+					list, err = f.changes(ctx, since)
 				}
 			}
 		}
@@ -453,28 +477,24 @@ func (f *Folder) Changes(ctx context.Context, since uint64) iter.Seq2[Change, er
 	}
 }
 
-func (f *Folder) changes(since uint64) ([]Change, error) {
-	if err := f.lock(); err != nil {
-		return nil, err
+func (f *Folder) changes(ctx context.Context, since uint64) (list []Change, err error) {
+	if e := f.view(ctx, func(st *state) { list, err = f.changesOf(st, since) }); e != nil {
+		return nil, e
 	}
-	defer f.b.mu.Unlock()
-	st := f.b.st
+	return list, err
+}
+
+func (f *Folder) changesOf(st *state, since uint64) (list []Change, err error) {
 	if since >= st.highest {
 		return nil, nil
 	}
 	if since < st.floor {
 		return nil, fmt.Errorf("maildir: folder %q: changes since %d, known since %d: %w", f.name, since, st.floor, ErrHistoryLost)
 	}
-	after := func(list []tombstone) []tombstone {
-		i, _ := slices.BinarySearchFunc(list, since, func(t tombstone, s uint64) int {
-			if t.modseq <= s {
-				return -1
-			}
-			return 1
-		})
-		return list[i:]
+	after := func(all []tombstone) []tombstone {
+		i := sort.Search(len(all), func(i int) bool { return all[i].modseq > since })
+		return all[i:]
 	}
-	var list []Change
 	for _, t := range after(st.gone) {
 		list = append(list, Change{Message: Message{UID: t.uid, ModSeq: t.modseq}, Expunged: true})
 	}

@@ -239,3 +239,50 @@ func TestCopyWhereLinksFail(t *testing.T) {
 	assert.ErrorIs(t, linkOrCopy(from, to, filepath.Join(dir, "t")), os.ErrNotExist)
 	assert.NoFileExists(t, filepath.Join(dir, "t"))
 }
+
+// A delivery does not depend on the index.
+func TestDeliveryWithoutIndex(t *testing.T) {
+	ctx := t.Context()
+	s := newStore(t)
+	f := openFolder(t, s, Inbox, ReadOnly)
+	require.NoError(t, os.Remove(s.join(lockFile)))
+	require.NoError(t, os.Mkdir(s.join(lockFile), 0o700))
+	require.NoError(t, s.Deliver(ctx, strings.NewReader("x")))
+	_, err := f.Append(ctx, strings.NewReader("y"), nil)
+	assert.ErrorContains(t, err, lockFile)
+	require.NoError(t, os.Remove(s.join(lockFile)))
+	refresh(t, f)
+	assert.Equal(t, []uint32{1}, uids(t, f))
+	assert.Equal(t, "x", text(t, f, 1))
+}
+
+func TestIdleFolders(t *testing.T) {
+	ctx := t.Context()
+	s := newStore(t)
+	for i := range 10 {
+		name := strings.Repeat("f", i+1)
+		require.NoError(t, s.Create(ctx, name))
+		f := openFolder(t, s, name, ReadOnly)
+		g := openFolder(t, s, name, ReadOnly)
+		require.NoError(t, f.Close())
+		require.NoError(t, f.Close())
+		appendText(t, g, "x", nil)
+		require.NoError(t, g.Close())
+		_, err := g.Status(ctx)
+		assert.ErrorIs(t, err, ErrClosed)
+	}
+	assert.Len(t, s.boxes, 4)
+	assert.Len(t, s.unused, 4)
+	f := openFolder(t, s, "f", ReadOnly)
+	last := openFolder(t, s, strings.Repeat("f", 10), ReadOnly)
+	assert.Equal(t, "x", text(t, f, 1))
+	assert.Equal(t, "x", text(t, last, 1))
+	assert.Len(t, s.unused, 3)
+	require.NoError(t, s.Close())
+	_, err := f.Status(ctx)
+	assert.ErrorIs(t, err, ErrClosed)
+	require.NoError(t, f.Close())
+	hub.mu.Lock()
+	defer hub.mu.Unlock()
+	assert.NotContains(t, hub.boxes, s.join(".f"))
+}

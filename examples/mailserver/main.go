@@ -182,6 +182,8 @@ func (m *mailserver) service(l listener) *service {
 		}
 		if submission {
 			server.Auth, server.RequireAuth = auth, true
+			// Programs of users send files with the line ends of their system.
+			server.BareLineEnds = smtpserver.BareNormalise
 		}
 		s.shutdownCloser, s.serve = server, server.Serve
 		if l.name == nameSubmissions {

@@ -135,6 +135,16 @@ func TestGetmail(t *testing.T) {
 	for _, sub := range []string{"new", "cur", "tmp"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(box, sub), 0o700))
 	}
+	// getmail does not write mail as root.
+	user := ""
+	if os.Getuid() == 0 {
+		user = "user = nobody"
+		for _, sub := range []string{"", "new", "cur", "tmp"} {
+			require.NoError(t, os.Chown(filepath.Join(box, sub), 65534, 65534))
+		}
+		require.NoError(t, os.Chmod(home, 0o755))
+		require.NoError(t, os.Chmod(filepath.Dir(home), 0o755))
+	}
 	fetch := func(keep bool) {
 		rc := write(t, home, "getmailrc", fmt.Sprintf(`[retriever]
 type = SimplePOP3SSLRetriever
@@ -147,13 +157,14 @@ ca_certs = %s
 [destination]
 type = Maildir
 path = %s/
+%s
 
 [options]
 read_all = false
 delete = %t
 delivered_to = false
 received = false
-`, s.port("pop3s"), password, s.cert, box, !keep))
+`, s.port("pop3s"), password, s.cert, box, user, !keep))
 		must(t, home, "", "getmail", "--getmaildir", home, "--rcfile", rc)
 	}
 	testCollector(t, s, home, fetch, func() []string { return maildirMessages(t, box) })

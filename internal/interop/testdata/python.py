@@ -57,7 +57,8 @@ with smtplib.SMTP_SSL(*addr["submissions"], context=context) as c:
     c.login("ada@example.test", password)
     c.sendmail("ada@example.test", ["bob@example.test"], letter(3))
 with smtplib.LMTP(*addr["lmtp"]) as c:
-    check(c.sendmail("ada@example.test", ["bob@example.test", "ada@example.test"], letter(4)) == {}, "lmtp")
+    # one recipient: smtplib reads one answer, whatever the number
+    check(c.sendmail("ada@example.test", ["bob@example.test"], letter(4)) == {}, "lmtp")
 with smtplib.SMTP(*addr["smtp"]) as c:
     try:
         c.sendmail("ada@example.test", ["victim@elsewhere.example"], letter(5))
@@ -87,7 +88,6 @@ for tls in (False, True):
         check(cap in c.capability()[1][0].decode().upper().split(), cap)
     typ, n = c.select("INBOX")
     check(typ == "OK" and n == [b"4"], n)
-    box = "Work é".encode("utf-7").replace(b"+", b"&").decode() + ("2" if tls else "1")
     box = "Work-2" if tls else "Work &AOk-1"
     check(c.create('"%s"' % box)[0] == "OK", "create")
     check(c.subscribe('"%s"' % box)[0] == "OK", "subscribe")
@@ -112,9 +112,9 @@ for tls in (False, True):
     check(c.search(None, "KEYWORD", "custom")[1] == [b"3"], "search keyword")
     check(c.search(None, "NOT", "KEYWORD", "custom", "SUBJECT", "letter")[1] == [b"1 2 4"], "search not")
     typ, data = c.uid("COPY", uid, '"%s"' % box)
-    check(typ == "OK" and b"COPYUID" in data[0], data)
+    check(typ == "OK" and c.response("COPYUID")[1][0].split()[1] == uid, data)
     check(c.uid("STORE", uid, "-FLAGS.SILENT", "(custom)")[0] == "OK", "store silent")
-    typ, data = c.partial("1", "RFC822", "1", "5") if False else c.fetch("1", "(BODY.PEEK[]<0.5>)")
+    typ, data = c.fetch("1", "(BODY.PEEK[]<0.5>)")
     check(data[0][1] == b"Retur", data)
     check(c.unselect()[0] == "OK", "unselect")
     typ, n = c.select('"%s"' % box, readonly=True)

@@ -319,14 +319,13 @@ func (c *Client) askCapabilities() error {
 		if err == io.EOF {
 			return nil
 		}
-		var long *wire.LimitError
 		switch {
-		case errors.As(err, &long):
-			continue
-		case err != nil:
-			return c.broken(what, err)
 		case n == c.opts.MaxCapabilities:
 			return c.protocol(what, fmt.Sprintf("more than %d capabilities", n))
+		case err != nil && lines.Err() != nil:
+			return c.broken(what, err)
+		case err != nil:
+			continue
 		}
 		// A line that is none costs nothing but itself.
 		if x, err := pop3wire.ParseCapability(line); err == nil {

@@ -67,21 +67,15 @@ func listing[T any](c *Client, ctx context.Context, cmd *pop3wire.Command, newPa
 				ended = true
 				return
 			}
-			var long *wire.LimitError
-			switch {
-			case err == nil:
-			case errors.As(err, &long) && c.net.Reader().Err() == nil:
-				err = fmt.Errorf("pop3client: %s: %w", what, err)
-				if !yield(none, err) {
-					return
-				}
-				continue
-			default:
+			if err != nil && lines.Err() != nil {
 				ended = true
 				yield(none, c.broken(what, err))
 				return
 			}
-			v, err := parse(line)
+			v := none
+			if err == nil {
+				v, err = parse(line)
+			}
 			if err != nil {
 				err = fmt.Errorf("pop3client: %s: %w", what, err)
 			}

@@ -21,8 +21,12 @@ func NewLines(r *wire.Reader, lf bool) *Lines {
 }
 
 // Next returns the next line without its line end, borrowed until the next
-// call; io.EOF at the end. A *wire.LimitError costs one line alone.
+// call; io.EOF at the end. An error that Err does not return costs one line
+// alone.
 func (l *Lines) Next() ([]byte, error) { return l.r.Line(0) }
+
+// Err is the error that sticks, nil while Next can go on.
+func (l *Lines) Err() error { return l.r.Err() }
 
 // Drain throws the rest away, limit octets at most: past them, as on every
 // error, the connection must end.

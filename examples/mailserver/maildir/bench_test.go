@@ -168,3 +168,27 @@ func BenchmarkStoreOne(b *testing.B) {
 		}
 	})
 }
+
+// BenchmarkClaim is the first SELECT of a folder with everything in new.
+func BenchmarkClaim(b *testing.B) {
+	for _, n := range sizes {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				root := populate(b, 0)
+				for i := range n {
+					if err := os.WriteFile(filepath.Join(root, "new", fmt.Sprintf("%d.M%06dP4242Q%d.mail.example.org,S=0,W=0", 1700000000+i/10, i%1000000, i)), nil, 0o600); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.StartTimer()
+				s, f := mustFolder(b, root, ReadWrite)
+				b.StopTimer()
+				f.Close()
+				s.Close()
+				os.RemoveAll(root)
+				b.StartTimer()
+			}
+		})
+	}
+}

@@ -352,6 +352,7 @@ func readIndex(f *os.File) (st *state, end, snapshot int64, durable uint32, err 
 		return fail(err)
 	}
 	st = newState(validity)
+	st.room = fi.Size()
 	n, snapshot, err := st.replay(r, fi.Size()-headerSize)
 	end = headerSize + n
 	if err != nil && !errors.Is(err, errTorn) {

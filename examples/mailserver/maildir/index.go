@@ -24,6 +24,7 @@ const (
 	maxTombs     = 8192 // expunged messages that are remembered
 	maxRing      = 1024
 	maxUIDNext   = 1<<32 - 16
+	minAdd       = 10 // octets of the shortest opAdd
 	unknownModes = ^uint8(inCur | oddInfo)
 )
 
@@ -68,6 +69,7 @@ type state struct {
 	certain     [2]bool     // whether nothing can have happened at these times unseen
 	complete    bool        // the snapshot was read to its end
 	promised    uint32      // UIDNEXT at the end of the snapshot
+	room        int64       // octets of the file that is being read
 }
 
 func newState(uidValidity uint32) *state {
@@ -345,8 +347,8 @@ func (s *state) operation(d *decoder) {
 			return
 		}
 		s.promised, s.highest, s.floor, s.firstRecent = uint32(next), highest, floor, uint32(recent)
-		// The hints spare copies; a file that lies gets no memory for it.
-		s.grow(int(min(n, 1<<20)), int(min(names, 1<<26)))
+		// A file that lies gets no more memory than its size deserves.
+		s.grow(int(min(n, uint64(s.room)/minAdd)), int(min(names, uint64(s.room))))
 	case opEnd:
 		if s.complete || s.promised < s.uidNext {
 			d.bad = true

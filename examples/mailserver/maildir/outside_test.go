@@ -156,3 +156,62 @@ func TestWrongSizeInName(t *testing.T) {
 		assert.EqualValues(t, 6, m.Size)
 	}
 }
+
+// While files are renamed all the time, no message is taken for gone, and all
+// can be read.
+func TestRenamedWhileRead(t *testing.T) {
+	ctx := t.Context()
+	s := newStore(t)
+	f, g := openFolder(t, s, Inbox, ReadOnly), openFolder(t, openStore(t, s.root), Inbox, ReadWrite)
+	const n = 300
+	for i := range n {
+		drop(t, f, colon(fmt.Sprintf("cur/%d.m:2,", i+1)), fmt.Sprint(i+1))
+	}
+	refresh(t, f)
+	since := status(t, f).HighestModSeq
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		info := make([]string, n)
+		for i := range info {
+			info[i] = "2,"
+		}
+		for k := 0; ; k++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			i := k * 7 % n
+			from, to := info[i], []string{"2,", "2,S", "2,FS"}[k%3]
+			base := fmt.Sprintf("cur/%d.m:", i+1)
+			if os.Rename(f.b.join(colon(base+from)), f.b.join(colon(base+to))) == nil {
+				info[i] = to
+			}
+		}
+	}()
+	for round := range 30 {
+		for _, h := range []*Folder{f, g} {
+			require.NoError(t, h.Refresh(ctx))
+			_, gone := changes(t, h, since)
+			require.Empty(t, gone)
+			uid := uint32(round*9 + 1)
+			require.Equal(t, fmt.Sprint(uid), text(t, h, uid))
+		}
+	}
+	close(stop)
+	<-done
+	refresh(t, f)
+	want := map[string]bool{}
+	for _, name := range files(t, s.join("cur")) {
+		want[name] = true
+	}
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	require.Len(t, f.b.st.msgs, n)
+	for i := range f.b.st.msgs {
+		_, name := f.b.st.fileName(&f.b.st.msgs[i])
+		assert.True(t, want[name], name)
+	}
+}

@@ -341,8 +341,9 @@ func (s *Server) handle(ctx context.Context, n *Session, cfg *tls.Config) (err e
 	}
 	// The end of the session is announced before the wait for its peer.
 	n.cancel()
-	if closeErr := n.CloseGracefully(wait); err == nil {
-		err = closeErr
+	if closeErr := n.CloseGracefully(wait); closeErr != nil {
+		// A peer that did not wait for the last words: clients do it all day.
+		n.Log.Debug("closing", "error", closeErr)
 	}
 	return err
 }

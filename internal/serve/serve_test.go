@@ -266,14 +266,15 @@ func TestOneLogLineForAnAbnormalEnd(t *testing.T) {
 			if how == "idle" {
 				rest(t, c)
 				_ = c.Close()
+				synctest.Wait()
 				continue
 			}
 			_, _ = io.WriteString(c, how)
 			_ = c.CloseWrite()
 			rest(t, c)
 			_ = c.Close()
+			synctest.Wait() // the log is in the order of the ends
 		}
-		synctest.Wait()
 		assert.Equal(t, `level=WARN msg="session ended" session=1 remote=192.0.2.1:40001 error="it failed"
 level=WARN msg="session ended" session=2 remote=192.0.2.1:40002 error="unexpected EOF"
 level=WARN msg="session ended" session=4 remote=192.0.2.1:40004 error="idle timeout: nothing received for 1m0s"

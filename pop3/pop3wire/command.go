@@ -293,6 +293,7 @@ func (p *parser) auth(c *Command) {
 	}
 	mech := p.word("a mechanism")
 	if p.err == nil && (!mechChar.All(string(mech)) || len(mech) > 20) {
+		p.pos -= len(mech)
 		p.fail("expected the name of a mechanism")
 		return
 	}
@@ -307,6 +308,7 @@ func (p *parser) auth(c *Command) {
 	if len(b) == 1 && b[0] == '=' {
 		c.Initial = []byte{}
 	} else if r, err := decode64(b); err != nil {
+		p.pos -= len(b)
 		p.fail("expected an initial response in base64")
 	} else {
 		c.Initial = r

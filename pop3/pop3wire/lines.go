@@ -2,7 +2,11 @@
 
 package pop3wire
 
-import "github.com/mailwire/mailwire/internal/wire"
+import (
+	"io"
+
+	"github.com/mailwire/mailwire/internal/wire"
+)
 
 // Lines reads the lines of a multi-line response behind its first line: the
 // dots taken away, without the line that ends it. It ends at CRLF "." CRLF
@@ -25,8 +29,13 @@ func NewLines(r *wire.Reader, lf bool) *Lines {
 // alone.
 func (l *Lines) Next() ([]byte, error) { return l.r.Line(0) }
 
-// Err is the error that sticks, nil while Next can go on.
-func (l *Lines) Err() error { return l.r.Err() }
+// Err is the error that sticks, nil while Next can go on and at the end.
+func (l *Lines) Err() error {
+	if err := l.r.Err(); err != io.EOF {
+		return err
+	}
+	return nil
+}
 
 // Drain throws the rest away, limit octets at most: past them, as on every
 // error, the connection must end.

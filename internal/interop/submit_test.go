@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const letter = "From: Ada <ada@example.test>\r\nTo: bob@example.test\r\nSubject: dots and eight bits\r\n" +
+const letter = "Date: Fri, 21 Nov 1997 09:55:06 -0600\r\nMessage-ID: <1@example.test>\r\nFrom: Ada <ada@example.test>\r\nTo: bob@example.test\r\nSubject: dots and eight bits\r\n" +
 	"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n" +
 	".one dot\r\n..two dots\r\n.\r\n\r\nÜbung macht den Meister\r\n.\r\n"
 

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mailwire/mailwire/internal/testkit"
+	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/pop3"
 	"github.com/mailwire/mailwire/pop3/pop3client"
 	"github.com/mailwire/mailwire/pop3/pop3test"
@@ -23,7 +24,10 @@ import (
 	"github.com/mailwire/mailwire/sasl"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	wire.SetPoison(true)
+	testkit.Main(m)
+}
 
 func script(t testing.TB, text string) *testkit.Script {
 	t.Helper()
@@ -824,4 +828,42 @@ func TestModeNames(t *testing.T) {
 		pop3client.Auto.String(), pop3client.Implicit.String(), pop3client.Required.String(),
 		pop3client.Opportunistic.String(), pop3client.Disabled.String(), pop3client.TLSMode(9).String(),
 	}, " "))
+}
+
+func BenchmarkRetrieve(b *testing.B) {
+	wire.SetPoison(false)
+	body := strings.Repeat(strings.Repeat("x", 74)+"\r\n", 10<<20/76)
+	reply := "+OK\r\n" + body + ".\r\n"
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := pop3client.NewClient(context.Background(), answers("+OK\r\n", reply), &plaintext)
+		require.NoError(b, err)
+		m, err := c.Retrieve(context.Background(), 1)
+		require.NoError(b, err)
+		n, err := m.WriteTo(io.Discard)
+		require.NoError(b, err)
+		require.EqualValues(b, len(body), n)
+	}
+}
+
+func BenchmarkUIDL100k(b *testing.B) {
+	wire.SetPoison(false)
+	var list bytes.Buffer
+	list.WriteString("+OK\r\n")
+	for i := range 100000 {
+		list.Write(mustUID(b, i+1))
+	}
+	list.WriteString(".\r\n")
+	b.SetBytes(int64(list.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		c, err := pop3client.NewClient(context.Background(), answers("+OK\r\n", list.String()), &plaintext)
+		require.NoError(b, err)
+		for _, err := range c.UIDL(context.Background()) {
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
 }

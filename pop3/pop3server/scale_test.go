@@ -1,6 +1,7 @@
 package pop3server_test
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mailwire/mailwire/internal/testkit"
+	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/pop3"
 	"github.com/mailwire/mailwire/pop3/pop3server"
 	"github.com/mailwire/mailwire/sasl"
@@ -85,4 +87,34 @@ func BenchmarkListings100k(b *testing.B) {
 	for b.Loop() {
 		b.SetBytes(listings(b, &pop3server.Server{Backend: f, Auth: anyone()}, 5))
 	}
+}
+
+func BenchmarkRetr10MB(b *testing.B) {
+	wire.SetPoison(false)
+	body := strings.Repeat(strings.Repeat("x", 74)+"\r\n", 10<<20/76)
+	f := &fake{content: func(int) (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(body)), nil }}
+	srv := &pop3server.Server{Backend: f, Auth: anyone()}
+	l := testkit.NewListener()
+	done := make(chan struct{})
+	go func() { defer close(done); _ = srv.Serve(l) }()
+	conn, err := l.Dial(context.Background())
+	require.NoError(b, err)
+	r := bufio.NewReader(conn)
+	_, err = io.WriteString(conn, "USER a\r\nPASS b\r\n")
+	require.NoError(b, err)
+	for range 3 {
+		_, err = r.ReadString('\n')
+		require.NoError(b, err)
+	}
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err = io.WriteString(conn, "RETR 1\r\n")
+		require.NoError(b, err)
+		_, err = io.CopyN(io.Discard, r, int64(len("+OK 7 octets\r\n"+body+".\r\n")))
+		require.NoError(b, err)
+	}
+	_ = conn.Close()
+	_ = srv.Close()
+	<-done
 }

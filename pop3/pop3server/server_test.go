@@ -16,13 +16,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mailwire/mailwire/internal/testkit"
+	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/pop3"
 	"github.com/mailwire/mailwire/pop3/pop3server"
 	"github.com/mailwire/mailwire/pop3/pop3test"
 	"github.com/mailwire/mailwire/sasl"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	wire.SetPoison(true)
+	testkit.Main(m)
+}
 
 // server is a server on a listener in memory.
 type server struct {

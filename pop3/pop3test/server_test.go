@@ -9,12 +9,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mailwire/mailwire/internal/testkit"
+	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/pop3/pop3client"
 	"github.com/mailwire/mailwire/pop3/pop3test"
 	"github.com/mailwire/mailwire/sasl"
 )
 
-func TestMain(m *testing.M) { testkit.Main(m) }
+func TestMain(m *testing.M) {
+	wire.SetPoison(true)
+	testkit.Main(m)
+}
 
 // Example is a test of a program that reads mail.
 func Example() {

@@ -3,7 +3,6 @@ package wire_test
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/mailwire/mailwire/internal/wire"
@@ -13,15 +12,13 @@ func ExampleReader() {
 	r := wire.NewReader(strings.NewReader("DATA\r\nHello.\r\n..and a dot\r\n.\r\nQUIT\r\n"), wire.Options{})
 	line, _ := r.Line(512)
 	fmt.Printf("%s\n", line)
-	if _, err := io.Copy(os.Stdout, r.DotBody(wire.DotOptions{})); err != nil {
-		fmt.Println(err)
-	}
+	body, _ := io.ReadAll(r.DotBody(wire.DotOptions{}))
+	fmt.Printf("%q\n", body)
 	line, _ = r.Line(512)
 	fmt.Printf("%s at octet %d\n", line, r.Offset())
 	// Output:
 	// DATA
-	// Hello.
-	// .and a dot
+	// "Hello.\r\n.and a dot\r\n"
 	// QUIT at octet 36
 }
 

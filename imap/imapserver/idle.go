@@ -38,6 +38,9 @@ func (s *session) idle(ctx context.Context) error {
 			s.c.SetIdleTimeout(max(time.Until(end), time.Nanosecond))
 		}
 		changed, err := s.idleWait(ctx, pause)
+		if isBye(err) {
+			return err
+		}
 		if err != nil {
 			return &fatal{err}
 		}
@@ -134,7 +137,8 @@ func (s *session) idleWait(ctx context.Context, pause time.Duration) (changed bo
 	if waitErr != nil && !errors.Is(waitErr, context.Canceled) {
 		var e *imap.Error
 		if !errors.As(waitErr, &e) {
-			return false, waitErr
+			s.c.Log.Error("backend", "command", "IDLE", "error", waitErr)
+			return false, &imap.Error{Kind: imap.BYE, Code: imap.CodeUnavailable, Text: "Internal error"}
 		}
 	}
 	return true, nil

@@ -90,7 +90,11 @@ func (s *session) delete(ctx context.Context, a *imapwire.Delete) error {
 	if name == imap.Inbox {
 		return &imap.Error{Kind: imap.NO, Code: imap.CodeCannot, Text: "INBOX cannot be deleted"}
 	}
-	return s.sess.Delete(ctx, name)
+	err = s.sess.Delete(ctx, name)
+	if err == nil && s.view != nil && s.view.name == name {
+		s.closeView()
+	}
+	return err
 }
 
 func (s *session) rename(ctx context.Context, a *imapwire.Rename) error {

@@ -33,10 +33,10 @@ func (s *session) closeMailbox(ctx context.Context) error {
 }
 
 func (s *session) selectMailbox(ctx context.Context, a *imapwire.Select) (result, error) {
-	s.closeView()
 	if a.CondStore || a.QResync != nil {
 		return result{}, badf("Unknown SELECT parameter")
 	}
+	s.closeView()
 	name, err := s.name(ctx, a.Mailbox)
 	if err != nil {
 		return result{}, err

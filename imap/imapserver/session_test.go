@@ -225,7 +225,27 @@ func TestSelectedMailboxDeleted(t *testing.T) {
 	assert.Equal(t, "* BYE [NONEXISTENT] The selected mailbox was deleted\r\n", idle.end())
 	a.send("t NOOP\r\n")
 	assert.Equal(t, "* BYE [NONEXISTENT] The selected mailbox was deleted\r\n", a.end())
+
+	// A client that deletes what it has selected has nothing selected.
+	require.NoError(t, f.Memory.Create("user", "gone"))
+	c := f.login(t, "SELECT gone", "DELETE gone")
+	assert.Equal(t, "BAD Not in this state", c.cmd("CHECK")[0])
 }
+
+func TestWaitFails(t *testing.T) {
+	f := start(t, func(s *imapserver.Server) {
+		s.Backend = &faulty{s.Backend, func(s imapserver.Session) imapserver.Session {
+			return &brokenSession{Session: s, wrap: func(m imapserver.Mailbox) imapserver.Mailbox { return failingWait{m} }}
+		}}
+	})
+	c := f.login(t, "SELECT INBOX")
+	c.send("t IDLE\r\n")
+	assert.Equal(t, "+ idling\r\n* BYE [UNAVAILABLE] Internal error\r\n", c.end())
+}
+
+type failingWait struct{ imapserver.Mailbox }
+
+func (failingWait) Wait(context.Context, imap.ModSeq) error { return errors.New("no watch") }
 
 // An APPEND that breaks off adds nothing.
 func TestAppendBreaksOff(t *testing.T) {

@@ -126,6 +126,7 @@ type Client struct {
 
 	greeting pop3wire.Reply
 	lf       bool // the server ends lines with LF alone
+	learn    bool // the next reply shows whether it does
 	caps     pop3.Capabilities
 	capa     bool // the server knows CAPA
 	capaSent bool // CAPA was sent and not answered yet
@@ -273,19 +274,26 @@ func (c *Client) setUp(ctx context.Context) error {
 	return c.login(c.opts.User, c.opts.Password)
 }
 
-// readGreeting reads the greeting and learns from it what ends a line.
-func (c *Client) readGreeting() error {
+// learnLineEnds waits for a line and sees what ends it. Within TLS it is
+// learnt again: whoever made the server's lines end in LF before could end a
+// message where its sender likes.
+func (c *Client) learnLineEnds() {
 	r := c.net.Reader()
 	for n := 1; n <= maxReplyLine; n = max(n+1, r.Buffered()) {
 		b, err := r.Peek(n)
 		if i := bytes.IndexByte(b, '\n'); i >= 0 {
 			c.lf = i == 0 || b[i-1] != '\r'
-			break
+			return
 		}
 		if err != nil {
-			break // Line says it
+			return // Line says it
 		}
 	}
+}
+
+// readGreeting reads the greeting.
+func (c *Client) readGreeting() error {
+	c.learn = true
 	var err error
 	if c.greeting, err = c.readReply("connect"); err != nil {
 		return err
@@ -360,6 +368,8 @@ func (c *Client) startTLS(ctx context.Context) error {
 		return fmt.Errorf("pop3client: STLS: %w", err)
 	}
 	// RFC 2595 section 4: what was said in cleartext does not count.
+	c.lf, c.learn = false, true
+	c.caps, c.capa = nil, false
 	return c.askCapabilities()
 }
 

@@ -506,6 +506,37 @@ S~ +OK\n
 	require.NoError(t, c.Close())
 }
 
+// Lines of LF in a greeting that anybody may have sent say nothing of the
+// server within TLS.
+func TestLFGreetingBeforeTLS(t *testing.T) {
+	ctx := t.Context()
+	_, clientTLS := testkit.TLS()
+	c, err := connect(t, `
+S~ +OK ready\n
+C: CAPA
+S~ +OK\nSTLS\n.\n
+C: STLS
+S~ +OK\n
+--- starttls ---
+C: CAPA
+S: +OK
+S: UIDL
+S: .
+C: RETR 1
+S~ +OK\r\na\n.\n+OK injected\r\n.\r\n
+C: NOOP
+S: +OK
+`, pop3client.Options{TLSConfig: clientTLS})
+	require.NoError(t, err)
+	m, err := c.Retrieve(ctx, 1)
+	require.NoError(t, err)
+	data, err := io.ReadAll(m)
+	require.NoError(t, err)
+	assert.Equal(t, "a\n.\n+OK injected\r\n", string(data))
+	require.NoError(t, c.Noop(ctx))
+	require.NoError(t, c.Close())
+}
+
 func TestQuirks(t *testing.T) {
 	ctx := t.Context()
 	c := open(t, `

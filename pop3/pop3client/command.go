@@ -75,6 +75,10 @@ const maxBlank = 4
 
 // readReply reads the first line of a response.
 func (c *Client) readReply(what string) (pop3wire.Reply, error) {
+	if c.learn {
+		c.learn = false
+		c.learnLineEnds()
+	}
 	for blank := 0; ; blank++ {
 		line, err := c.net.Reader().Line(0)
 		if err != nil {

@@ -281,12 +281,13 @@ func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend()
 		s := start(t, newServer(b))
-		fresh, open := s.dial(), s.dial()
+		fresh, open, inAuth := s.dial(), s.dial(), s.dial()
+		s.playOn(inAuth, "S: +OK <any>\nC: AUTH PLAIN\nS: +\\x20\n")
 		s.playOn(fresh, "S: +OK <any>\n")
 		s.playOn(open, login+"C: DELE 1\nS: +OK <any>\n")
-		// Both close when they hear of it.
-		done := make(chan string, 2)
-		for _, conn := range []net.Conn{fresh, open} {
+		// They close when they hear of it.
+		done := make(chan string, 3)
+		for _, conn := range []net.Conn{fresh, open, inAuth} {
 			_ = conn.SetDeadline(time.Time{})
 			go func() {
 				out, _ := io.ReadAll(conn)
@@ -298,7 +299,7 @@ func TestShutdown(t *testing.T) {
 		begin := time.Now()
 		require.NoError(t, s.Shutdown(t.Context()))
 		assert.Zero(t, time.Since(begin))
-		for range 2 {
+		for range 3 {
 			assert.Equal(t, "-ERR [SYS/TEMP] Server shutting down\r\n", <-done)
 		}
 		assert.Len(t, b.Messages("mrose"), 3)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailwire/mailwire/internal/serve"
 	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/pop3"
 	"github.com/mailwire/mailwire/pop3/pop3wire"
@@ -182,7 +183,9 @@ func (c *Conn) challenge(challenge []byte) ([]byte, error) {
 	if _, err := c.net.Write(pop3wire.AppendChallenge(nil, challenge)); err != nil {
 		return nil, err
 	}
+	c.net.SetState(serve.StateIdle)
 	line, err := c.net.Reader().Line(pop3wire.MaxAuthLine)
+	c.net.SetState(serve.StateActive)
 	if err != nil {
 		var long *wire.LimitError
 		if errors.As(err, &long) && c.net.Reader().Err() == nil {
@@ -228,6 +231,9 @@ func (c *Conn) authFailed(err error) error {
 func (c *Conn) login(ctx context.Context, id sasl.Identity) error {
 	c.identity = &id
 	if err := c.openDrop(ctx, id); err != nil {
+		if c.net.Hijacked() {
+			return errDone
+		}
 		c.identity = nil
 		return c.refuseErr(err)
 	}

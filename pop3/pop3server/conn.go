@@ -5,6 +5,7 @@ package pop3server
 import (
 	"context"
 	"crypto/tls"
+	"io"
 	"log/slog"
 	"net"
 
@@ -60,6 +61,12 @@ func (c *Conn) Identity() (id sasl.Identity, ok bool) {
 	}
 	return *c.identity, true
 }
+
+// Hijack hands the connection over to Backend.Open, for a proxy, with what was
+// received and not consumed in the reader. The caller closes it, and says what
+// there is to say: the login has no answer yet. What Open returns then counts
+// for nothing, but a Maildrop is closed.
+func (c *Conn) Hijack() (net.Conn, io.Reader, error) { return c.net.Hijack() }
 
 // Server is the server.
 func (c *Conn) Server() *Server { return c.srv }

@@ -33,6 +33,9 @@ func (c *Conn) openDrop(ctx context.Context, id sasl.Identity) error {
 	if m != nil {
 		c.drop = &drop{Maildrop: m}
 	}
+	if c.net.Hijacked() {
+		err = errDone
+	}
 	if err == nil && m == nil {
 		err = errors.New("pop3server: the backend opened no maildrop")
 	}

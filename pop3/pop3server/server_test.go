@@ -530,3 +530,23 @@ func TestNoBackend(t *testing.T) {
 	assert.Error(t, (&pop3server.Server{Backend: &fake{}}).ListenAndServe("nonsense"))
 	assert.Error(t, (&pop3server.Server{Backend: &fake{}}).ListenAndServeTLS("nonsense"))
 }
+
+func TestHijack(t *testing.T) {
+	done := make(chan error, 1)
+	srv := &pop3server.Server{Auth: anyone(), Backend: pop3server.BackendFunc(func(ctx context.Context, id sasl.Identity) (pop3server.Maildrop, error) {
+		c, _ := pop3server.ConnFrom(ctx)
+		conn, r, err := c.Hijack()
+		go func() {
+			_, _ = io.WriteString(conn, "+OK elsewhere\r\n")
+			b, _ := io.ReadAll(r)
+			assert.Equal(t, "STAT\r\nQUIT\r\n", string(b))
+			done <- conn.Close()
+		}()
+		return nil, err
+	})}
+	s := start(t, srv)
+	assert.Equal(t, greeting+"+OK Send PASS\r\n+OK elsewhere\r\n", s.exchange("USER a\r\nPASS b\r\nSTAT\r\nQUIT\r\n"))
+	require.NoError(t, <-done)
+	s.stop()
+	assert.Empty(t, s.log.String())
+}

@@ -1,6 +1,6 @@
 // Package imapserver is an IMAP4rev1 server (RFC 3501) with the extensions
 // that clients use: IDLE, UIDPLUS, MOVE, NAMESPACE, ID, SPECIAL-USE, CHILDREN,
-// UNSELECT, ENABLE, SASL-IR, LITERAL+.
+// UNSELECT, LIST-EXTENDED, LIST-STATUS, APPENDLIMIT, ENABLE, SASL-IR, LITERAL+.
 //
 // A mail store implements [Backend], [Session] and [Mailbox], which know
 // messages by their UIDs alone. Package imaptest has one in memory, and a test

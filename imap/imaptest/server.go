@@ -41,8 +41,8 @@ const (
 )
 
 // NewServer starts a server over a Memory with the account [User]. It ends
-// with the test. configure, which may be nil, may change it before it starts.
-func NewServer(t testing.TB, configure func(*imapserver.Server)) *Server {
+// with the test. Each of configure may change it before it starts.
+func NewServer(t testing.TB, configure ...func(*imapserver.Server)) *Server {
 	t.Helper()
 	m := NewMemory()
 	m.AddUser(User, Password)
@@ -54,8 +54,8 @@ func NewServer(t testing.TB, configure func(*imapserver.Server)) *Server {
 		Logger:    slog.New(slog.DiscardHandler),
 		Limits:    imapserver.Limits{FailureDelay: -1},
 	}}
-	if configure != nil {
-		configure(s.Server)
+	for _, f := range configure {
+		f(s.Server)
 	}
 	var wg sync.WaitGroup
 	listen := func(serve func(net.Listener) error) string {

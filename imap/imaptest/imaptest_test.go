@@ -47,7 +47,7 @@ func talk(t *testing.T, conn net.Conn, input string) string {
 }
 
 func TestNewServer(t *testing.T) {
-	s := imaptest.NewServer(t, func(s *imapserver.Server) { s.Greeting = "hello" })
+	s := imaptest.NewServer(t, nil, func(s *imapserver.Server) { s.Greeting = "hello" })
 	uid, err := s.Memory.Deliver(imaptest.User, "inbox", "Subject: x\r\n\r\n", imap.FlagSeen)
 	require.NoError(t, err)
 	assert.EqualValues(t, 1, uid)

@@ -41,7 +41,8 @@ const (
 )
 
 // NewServer starts a server over a Memory with the account [User]. It ends
-// with the test. Each of configure may change it before it starts.
+// with the test. Each of configure that is not nil may change it before it
+// starts.
 func NewServer(t testing.TB, configure ...func(*imapserver.Server)) *Server {
 	t.Helper()
 	m := NewMemory()
@@ -55,7 +56,9 @@ func NewServer(t testing.TB, configure ...func(*imapserver.Server)) *Server {
 		Limits:    imapserver.Limits{FailureDelay: -1},
 	}}
 	for _, f := range configure {
-		f(s.Server)
+		if f != nil {
+			f(s.Server)
+		}
 	}
 	var wg sync.WaitGroup
 	listen := func(serve func(net.Listener) error) string {

@@ -829,7 +829,7 @@ func TestListingAllocations(t *testing.T) {
 		b.Write(mustUID(t, i+1))
 	}
 	b.WriteString(".\r\n")
-	var sum int
+	var sum int64
 	allocs := testing.AllocsPerRun(2, func() {
 		conn := &canned{answers: []io.Reader{strings.NewReader("+OK\r\n"), bytes.NewReader(b.Bytes())}}
 		c, err := pop3client.NewClient(context.Background(), conn, &plaintext)
@@ -841,10 +841,10 @@ func TestListingAllocations(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sum += l.Number
+			sum += int64(l.Number)
 		}
 	})
-	assert.Equal(t, 100000*100001/2, sum)
+	assert.EqualValues(t, int64(100000*100001/2), sum)
 	assert.Less(t, allocs, 60.0, "with those of the connection")
 }
 

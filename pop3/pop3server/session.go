@@ -145,11 +145,10 @@ func (c *Conn) readLine() ([]byte, error) {
 		limit = pop3wire.MaxAuthLine
 	}
 	r := c.net.Reader()
-	if c.net.Buffered() > 0 {
-		return r.Line(limit)
+	if c.net.Buffered() == 0 {
+		c.net.SetState(serve.StateIdle)
+		defer c.net.SetState(serve.StateActive)
 	}
-	c.net.SetState(serve.StateIdle)
-	defer c.net.SetState(serve.StateActive)
 	if c.state == pop3.Authorization && !c.net.IsTLS() {
 		if b, _ := r.Peek(1); len(b) == 1 && b[0] == tlsHandshake {
 			return nil, errTLSHello

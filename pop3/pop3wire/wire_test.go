@@ -406,5 +406,5 @@ func TestListingAllocations(t *testing.T) {
 		}
 	})
 	assert.LessOrEqual(t, decode, 50.0)
-	assert.EqualValues(t, 3*1000*(n-1)*(n/2), sum)
+	assert.EqualValues(t, int64(3*1000*(n-1)*(n/2)), sum)
 }

@@ -226,9 +226,12 @@ func printReady(w io.Writer, c *config, services []*service, login user, certFil
 	if a := addr[nameIMAPS]; a != "" {
 		fmt.Fprintf(w, "\nread:\n  curl --cacert %s --user %s 'imaps://%s/INBOX;MAILINDEX=*'\n",
 			quote(certFile), quote(login.name+":"+login.password), a)
-		fmt.Fprintf(w, "\nor with mutt:\n  mutt -n -F /dev/null -e %s -f imaps://%s/INBOX\n", quote(fmt.Sprintf(
-			`set imap_user="%s" imap_pass="%s" certificate_file="%s" from="%s" smtp_url="smtp://%s@%s/" smtp_pass="%s" ssl_starttls=yes`,
-			login.name, login.password, certFile, self, login.name, addr[nameSubmission], login.password)), a)
+		settings := fmt.Sprintf(`set folder="imaps://%s/" spoolfile="=INBOX" record="=Sent" imap_user="%s" imap_pass="%s" certificate_file="%s" from="%s"`,
+			a, login.name, login.password, certFile, self)
+		if a := addr[nameSubmissions]; a != "" {
+			settings += fmt.Sprintf(` smtp_url="smtps://%s@%s/" smtp_pass="%s"`, login.name, a, login.password)
+		}
+		fmt.Fprintf(w, "\nor both:\n  mutt -n -F /dev/null -e %s\n", quote(settings))
 	}
 	fmt.Fprintf(w, "\nCtrl-C ends it.\n")
 }

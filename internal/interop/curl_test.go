@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -79,6 +80,11 @@ func TestCurl(t *testing.T) {
 	}
 	t.Run("pop3 delete", func(t *testing.T) {
 		curl(t, "-X", "DELE 2", "-I", "pop3s://"+s.addr["pop3s"]+"/")
+		// curl does not wait for the answer to QUIT: the next session does,
+		// for the lock.
+		require.Eventually(t, func() bool {
+			return run(t, home, "", "curl", "-sS", "--ssl-reqd", "--cacert", s.cert, "-u", "ada:"+password, "pop3s://"+s.addr["pop3s"]+"/").code == 0
+		}, time.Minute, 50*time.Millisecond)
 		require.Equal(t, []string{letters[0], letters[2]}, s.stored("ada", "INBOX"))
 	})
 	t.Run("wrong password", func(t *testing.T) {

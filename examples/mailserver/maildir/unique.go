@@ -29,7 +29,7 @@ var (
 // uniqueName is a name that no other file has, by maildir(5).
 func uniqueName(host string) string {
 	now := time.Now()
-	return fmt.Sprintf("%d.R%08xM%dP%dQ%d.%s", now.Unix(), processID, now.Nanosecond()/1000, os.Getpid(), deliveries.Add(1), host)
+	return fmt.Sprintf("%d.R%08xM%06dP%dQ%d.%s", now.Unix(), processID, now.Nanosecond()/1000, os.Getpid(), deliveries.Add(1), host)
 }
 
 // withSizes adds the size of a file, and its size with CRLF line ends.

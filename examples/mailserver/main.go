@@ -173,12 +173,16 @@ func (m *mailserver) service(l listener) *service {
 	s := &service{listener: l}
 	auth := &sasl.Auth{Password: m.accounts.check}
 	log := m.log.With("service", l.name)
+	var trace io.Writer
+	if m.trace != nil {
+		trace = &prefixed{m.trace, fmt.Sprintf("%-11s ", l.name)}
+	}
 	switch l.name {
 	case nameSMTP, nameLMTP, nameSubmission, nameSubmissions:
 		submission := l.name == nameSubmission || l.name == nameSubmissions
 		server := &smtpserver.Server{
 			Backend: &intake{mailserver: m, submission: submission, lmtp: l.name == nameLMTP},
-			Domain:  m.config.domains[0], LMTP: l.name == nameLMTP, TLSConfig: m.tls, Logger: log, Trace: m.trace,
+			Domain:  m.config.domains[0], LMTP: l.name == nameLMTP, TLSConfig: m.tls, Logger: log, Trace: trace,
 		}
 		if submission {
 			server.Auth, server.RequireAuth = auth, true
@@ -190,19 +194,33 @@ func (m *mailserver) service(l listener) *service {
 			s.serve = server.ServeTLS
 		}
 	case nameIMAP, nameIMAPS:
-		server := &imapserver.Server{Backend: &mailboxes{m}, Auth: auth, TLSConfig: m.tls, Logger: log, Trace: m.trace}
+		server := &imapserver.Server{Backend: &mailboxes{m}, Auth: auth, TLSConfig: m.tls, Logger: log, Trace: trace}
 		s.shutdownCloser, s.serve = server, server.Serve
 		if l.name == nameIMAPS {
 			s.serve = server.ServeTLS
 		}
 	case namePOP3, namePOP3S:
-		server := &pop3server.Server{Backend: &maildrops{m}, Auth: auth, TLSConfig: m.tls, Logger: log, Trace: m.trace}
+		server := &pop3server.Server{Backend: &maildrops{m}, Auth: auth, TLSConfig: m.tls, Logger: log, Trace: trace}
 		s.shutdownCloser, s.serve = server, server.Serve
 		if l.name == namePOP3S {
 			s.serve = server.ServeTLS
 		}
 	}
 	return s
+}
+
+// prefixed puts the service before each line of a trace, which comes as one
+// Write.
+type prefixed struct {
+	w      io.Writer
+	prefix string
+}
+
+func (p *prefixed) Write(line []byte) (int, error) {
+	if _, err := p.w.Write(append([]byte(p.prefix), line...)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // printReady says what is served, and what to paste to try it.

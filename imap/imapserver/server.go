@@ -172,11 +172,7 @@ func (s *Server) start() {
 		if s.Trace != nil {
 			w := &lockedWriter{w: s.Trace}
 			s.inner.ConnFor = func(c net.Conn, o *netconn.Options) {
-				prefix := "imap "
-				if a := c.RemoteAddr(); a != nil {
-					prefix += a.String() + " "
-				}
-				o.Trace = netconn.TraceWriter(w, prefix)
+				o.Trace = netconn.TraceWriter(w, c.RemoteAddr().String()+" ")
 			}
 		}
 	})

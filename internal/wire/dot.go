@@ -51,6 +51,20 @@ type DotReader struct {
 	err   error
 	size  int64 // content found so far, delivered or ready
 	line  int64 // content of the current line before the window's front
+	span  int   // how far scan looks ahead behind a bare CR; 0 for all
+}
+
+// bareSpan is how far a scan looks behind a bare CR, the double with each scan
+// that finds none: what lies between two of them is not looked at again and
+// again.
+const bareSpan = 64
+
+// widen is the span for the scan after one that found no bare CR.
+func widen(span int) int {
+	if span *= 2; span > bulkBuffer {
+		return 0
+	}
+	return span
 }
 
 var crlf = []byte("\r\n")
@@ -117,6 +131,10 @@ func (d *DotReader) scan() {
 		return
 	}
 	b := d.r.buf[d.r.r:d.r.w]
+	if d.span > 0 {
+		b = b[:min(len(b), d.span)]
+		d.span = widen(d.span)
+	}
 	strict := d.opts.Bare < BarePass
 	i, lines := 0, 0
 	bol := false
@@ -159,6 +177,7 @@ func (d *DotReader) scan() {
 			bare = bareCR(b[:i])
 			i = bare
 			bol = false
+			d.span = bareSpan
 		}
 	}
 	if d.opts.MaxLine > 0 && !d.fitsRest(b[:i]) {
@@ -354,9 +373,8 @@ func (d *DotReader) Drain(limit int64) error {
 		d.opts.Bare = BarePass
 	}
 	d.opts.MaxSize, d.opts.MaxLine = 0, 0
-	if d.r.err == nil {
-		d.err = nil
-	}
+	// An error of the stream comes again where there is no more in the window.
+	d.err = nil
 	start := d.r.Offset()
 	for {
 		if _, err := d.next(bulkBuffer); err == io.EOF {

@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 
@@ -295,6 +296,75 @@ func TestDotWriter(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A body of bare CRs costs no more for being in one piece: what lies behind
+// one of them is not searched anew for each. (It would take longer than a test
+// may.)
+func TestBareCRsAreLinear(t *testing.T) {
+	for _, unit := range []string{"\r", "a\r", "\r\n\r", "\n\r"} {
+		body := []byte(strings.Repeat(unit, 2<<20) + "\r\n")
+		want := int64(len(normalise(body)))
+		r := wire.NewReader(io.MultiReader(bytes.NewReader(body), strings.NewReader(".\r\n")), wire.Options{})
+		n, err := io.Copy(io.Discard, r.DotBody(wire.DotOptions{Bare: wire.BareNormalise}))
+		require.NoError(t, err)
+		require.Equal(t, want, n, "%q", unit)
+		for _, policy := range []wire.BarePolicy{wire.BareNormalise, wire.BarePass} {
+			var sent count
+			w := wire.NewDotWriter(&sent, policy)
+			_, err = w.Write(body)
+			require.NoError(t, err)
+			require.NoError(t, w.Close())
+			if policy == wire.BareNormalise {
+				require.EqualValues(t, want+3, sent, "%q", unit)
+			}
+		}
+	}
+}
+
+type count int64
+
+func (c *count) Write(p []byte) (int, error) {
+	*c += count(len(p))
+	return len(p), nil
+}
+
+// Bare CRs at every distance from each other and from the scan's end.
+func TestBareCRsApart(t *testing.T) {
+	for gap := range 300 {
+		for _, tail := range []string{"", "\r\n", "\r\n.", ".\r\n"} {
+			body := []byte("\r" + strings.Repeat("a", gap) + "\r" + tail + strings.Repeat("b", 40) + "\r\n..\r" + strings.Repeat("c", gap) + tail + "\r\n")
+			in := append(append([]byte{}, body...), ".\r\n"...)
+			content, end, _ := slowDot(in)
+			require.Positive(t, end)
+			got, err := io.ReadAll(wire.NewReader(bytes.NewReader(in), wire.Options{}).DotBody(wire.DotOptions{Bare: wire.BareNormalise}))
+			require.NoError(t, err)
+			require.Equal(t, string(normalise(content)), string(got))
+
+			var out bytes.Buffer
+			w := wire.NewDotWriter(&out, wire.BareNormalise)
+			_, err = w.Write(body)
+			require.NoError(t, err)
+			require.NoError(t, w.Close())
+			got, err = io.ReadAll(wire.NewReader(&out, wire.Options{}).DotBody(wire.DotOptions{}))
+			require.NoError(t, err)
+			require.Equal(t, string(normalise(body)), string(got))
+		}
+	}
+}
+
+// What came in one piece with the stream's end is drained and read as ever.
+func TestDrainBeforeTheEnd(t *testing.T) {
+	r := wire.NewReader(iotest.DataErrReader(strings.NewReader("a\nb\r\n.\r\nQUIT\r\n")), wire.Options{})
+	d := r.DotBody(wire.DotOptions{})
+	_, err := io.ReadAll(d)
+	require.ErrorIs(t, err, wire.ErrBareLF)
+	require.NoError(t, d.Drain(100))
+	line, err := r.Line(0)
+	require.NoError(t, err)
+	require.Equal(t, "QUIT", string(line))
+	_, err = r.Line(0)
+	require.Equal(t, io.EOF, err)
 }
 
 type failing struct{ n int }

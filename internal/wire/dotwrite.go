@@ -21,6 +21,7 @@ type DotWriter struct {
 	bol    bool // a line begins, be it behind a CR, an LF or a CRLF
 	ended  bool // what was written ends in CRLF, or is nothing
 	closed bool
+	span   int // how far run looks ahead behind a bare CR; 0 for all
 	err    error
 }
 
@@ -86,6 +87,10 @@ func (d *DotWriter) run(b []byte) int {
 		d.put(dot)
 		d.bol = false
 	}
+	if d.span > 0 {
+		b = b[:min(len(b), d.span)]
+		d.span = widen(d.span)
+	}
 	i, lines := 0, 0
 	bol := d.bol
 	for i < len(b) {
@@ -109,6 +114,7 @@ func (d *DotWriter) run(b []byte) int {
 	}
 	if bytes.Count(b[:i], cr) != lines {
 		i, bol = bareCR(b[:i]), false
+		d.span = bareSpan
 	}
 	if i > 0 {
 		d.put(b[:i])

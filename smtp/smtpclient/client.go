@@ -278,7 +278,7 @@ func (c *Client) setUp(ctx context.Context) error {
 		if err := c.greeting.Err("connect"); err != nil {
 			return err
 		}
-		return c.protocol("connect", "unexpected greeting "+c.greeting.String())
+		return c.protocol("connect", "unexpected greeting "+smtp.CleanText(c.greeting.String()))
 	}
 	if err := c.hello(); err != nil {
 		return err

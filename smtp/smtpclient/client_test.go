@@ -306,6 +306,11 @@ func TestBadReplies(t *testing.T) {
 		_, err := connect(t, script+"--- client close ---\n", options())
 		require.Error(t, err, script)
 	}
+	// What a server says does not reach a terminal as it is.
+	for _, script := range []string{"S: 354 \\x1b[2J\n", "S: 220 mx\nC: EHLO c\nS: 354 \\x1b[2J\n"} {
+		_, err := connect(t, script+"--- client close ---\n", options())
+		require.ErrorContains(t, err, "354 [2J")
+	}
 	_, err := connect(t, "--- close ---\n", options())
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
 	_, err = connect(t, "S~ 220 m\n--- close ---\n", options())
@@ -453,6 +458,8 @@ func TestSend(t *testing.T) {
 			"smtp: RCPT TO:<b@x.example>: 550 b", [2]string{"smtp: RCPT TO:<b@x.example>: 550 b", "smtp: RCPT TO:<c@x.example>: 450 c"}},
 		{"354 for nobody", hello + mail + "S: 250 ok\nS: 550 b\nS: 450 c\nS: 354 go\nC: .\nS: 554 nobody\nC: RSET\nS: 250 ok\n" + quit,
 			"smtp: RCPT TO:<b@x.example>: 550 b", [2]string{"smtp: RCPT TO:<b@x.example>: 550 b", "smtp: RCPT TO:<c@x.example>: 450 c"}},
+		{"354 in spite of MAIL", hello + mail + "S: 550 no\nS: 550 b\nS: 450 c\nS: 354 go\nC: .\nS: 554 nobody\n" + quit,
+			"smtp: MAIL FROM:<a@x.example>: 550 no", [2]string{"smtp: MAIL FROM:<a@x.example>: 550 no", "smtp: MAIL FROM:<a@x.example>: 550 no"}},
 		{"DATA refused", hello + mail + "S: 250 ok\nS: 250 ok\nS: 450 c\nS: 451 4.3.0 disk full\nC: RSET\nS: 250 ok\n" + quit,
 			"smtp: DATA: 451 4.3.0 disk full", [2]string{"smtp: DATA: 451 4.3.0 disk full", "smtp: RCPT TO:<c@x.example>: 450 c"}},
 		{"message refused", hello + mail + "S: 250 ok\nS: 250 ok\nS: 450 c\nS: 354 go\nC: hi\nC: .\nS: 554-5.6.0 a virus\nS: 554 5.6.0 was found\n" + quit,
@@ -486,6 +493,48 @@ func TestSend(t *testing.T) {
 	}
 }
 
+// A server that refuses the sender and takes the rest is not sent an empty
+// message for whom it took.
+func TestNoEmptyMessage(t *testing.T) {
+	c, err := connect(t, hello+"C: MAIL FROM:<a@x.example> SIZE=2\nC: RCPT TO:<b@x.example>\nC: DATA\nS: 550 no\nS: 250 ok\nS: 354 go\n--- client close ---\n", options())
+	require.NoError(t, err)
+	_, err = c.Send(t.Context(), envelope(t, "a@x.example", "b@x.example"), strings.NewReader("hi"))
+	require.EqualError(t, err, "smtp: MAIL FROM:<a@x.example>: 550 no")
+	require.ErrorIs(t, c.Noop(t.Context()), smtpclient.ErrClosed)
+}
+
+// Quit ends nobody else's call.
+func TestQuitWhileBusy(t *testing.T) {
+	client, server := testkit.Pipe()
+	asked, answer := make(chan struct{}), make(chan struct{})
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		defer server.Close()
+		in := bufio.NewReader(server)
+		for i, s := range []string{"220 mx\r\n", "250 mx\r\n", "250 ok\r\n"} {
+			if i > 0 {
+				_, _ = in.ReadString('\n')
+			}
+			if i == 2 {
+				close(asked)
+				<-answer
+			}
+			_, _ = io.WriteString(server, s)
+		}
+	}()
+	c, err := smtpclient.NewClient(t.Context(), client, options())
+	require.NoError(t, err)
+	done := make(chan error, 1)
+	go func() { done <- c.Noop(t.Context()) }()
+	<-asked
+	require.ErrorIs(t, c.Quit(t.Context()), smtpclient.ErrBusy)
+	close(answer)
+	require.NoError(t, <-done)
+	require.NoError(t, c.Close())
+	<-served
+}
+
 // 421 and broken connections wherever they may come.
 func TestServerGoesAway(t *testing.T) {
 	steps := []string{
@@ -514,6 +563,15 @@ func TestServerGoesAway(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, res.Recipients[0].Err)
 	require.ErrorIs(t, res.Recipients[1].Err, io.ErrUnexpectedEOF)
+	// Nobody got it.
+	for _, end := range []string{"--- close ---\n", "S: 421 4.3.2 going down\n--- client close ---\n"} {
+		c, err = connect(t, "S: 220 mx\nC: LHLO c\nS: 250 mx\n"+strings.Join(steps, "")+"S: 452 4.2.2 full\n"+end, o)
+		require.NoError(t, err)
+		res, err = c.Send(t.Context(), envelope(t, "a@x.example", "b@x.example", "c@x.example"), strings.NewReader("hi"))
+		require.EqualError(t, err, "smtp: DATA: 452 4.2.2 full")
+		require.Equal(t, err, res.Recipients[0].Err)
+		require.Error(t, res.Recipients[1].Err)
+	}
 }
 
 // A server that refuses in the middle of the message is heard.
@@ -581,8 +639,13 @@ func TestCommands(t *testing.T) {
 	r, err = c.Do(t.Context(), &smtpwire.Command{Verb: "XFOO", Arg: "bar"})
 	require.NoError(t, err)
 	require.Equal(t, 599, r.Code)
-	_, err = c.Do(t.Context(), &smtpwire.Command{Verb: smtpwire.DATA})
-	require.Error(t, err)
+	for _, verb := range []smtpwire.Verb{smtpwire.DATA, "data", "Starttls", "bdat", "ehlo", "quit"} {
+		_, err = c.Do(t.Context(), &smtpwire.Command{Verb: verb, Arg: "x"})
+		require.ErrorContains(t, err, "is not sent by Do", verb)
+	}
+	// To nobody there is nothing to send.
+	_, err = c.Data(t.Context(), strings.NewReader("hi\n"))
+	require.ErrorContains(t, err, "no recipient")
 	b := smtp.MustParsePath("b@x.example")
 	require.NoError(t, c.Mail(t.Context(), smtp.Null, nil))
 	require.NoError(t, c.Rcpt(t.Context(), b, nil))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mailwire/mailwire/internal/netconn"
+	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/smtp"
 	"github.com/mailwire/mailwire/smtp/smtpwire"
 )
@@ -65,7 +66,7 @@ func refusal(r *smtp.Reply, what string) error {
 	if err := r.Err(what); err != nil {
 		return err
 	}
-	return fmt.Errorf("smtpclient: %s: unexpected reply %s", what, r.String())
+	return fmt.Errorf("smtpclient: %s: unexpected reply %s", what, smtp.CleanText(r.String()))
 }
 
 // readReply reads one reply. 421 ends the connection, whatever it answers.
@@ -155,8 +156,8 @@ func (c *Client) run(ctx context.Context, cmd *smtpwire.Command) (smtp.Reply, er
 // Do sends any command that has one reply and changes nothing of the
 // connection, and returns the reply, whichever it is.
 func (c *Client) Do(ctx context.Context, cmd *smtpwire.Command) (smtp.Reply, error) {
-	switch cmd.Verb {
-	case smtpwire.STARTTLS, smtpwire.AUTH, smtpwire.DATA, smtpwire.EHLO, smtpwire.HELO, smtpwire.LHLO, "BDAT":
+	switch smtpwire.Verb(wire.Upper(string(cmd.Verb))) {
+	case smtpwire.STARTTLS, smtpwire.AUTH, smtpwire.DATA, smtpwire.EHLO, smtpwire.HELO, smtpwire.LHLO, smtpwire.QUIT, "BDAT":
 		return smtp.Reply{}, fmt.Errorf("smtpclient: %s is not sent by Do", cmd.Verb)
 	}
 	done, err := c.begin(ctx)
@@ -194,7 +195,8 @@ func (c *Client) Rcpt(ctx context.Context, to smtp.Path, o *smtp.RcptOptions) er
 
 // Data sends a message to the recipients accepted since Mail. Of the Result,
 // Recipients has one verdict for each of those, in their order. The error is
-// that of the whole message: nobody got it.
+// that of the whole message: nobody got it. Where no recipient was accepted,
+// nothing is sent.
 //
 // If r fails, or the connection, the connection is closed: a message can not
 // be given up in its middle.
@@ -204,6 +206,9 @@ func (c *Client) Data(ctx context.Context, r io.Reader) (*smtp.Result, error) {
 		return nil, err
 	}
 	defer done()
+	if c.accepted == 0 {
+		return nil, errors.New("smtpclient: DATA: no recipient was accepted")
+	}
 	reply, err := c.command(&smtpwire.Command{Verb: smtpwire.DATA})
 	if err != nil {
 		return nil, err
@@ -241,9 +246,12 @@ const maxGoodbye = 30 * time.Second
 
 // Quit ends the conversation and closes the connection. Servers that close
 // instead of answering are forgiven; an error says only that the server did
-// not say goodbye.
+// not say goodbye. While another call is going on it does nothing: ErrBusy.
 func (c *Client) Quit(ctx context.Context) error {
 	done, err := c.begin(ctx)
+	if err == ErrBusy {
+		return err
+	}
 	if err != nil {
 		_ = c.net.Close()
 		return err

@@ -283,9 +283,10 @@ func (t *transaction) envelopeDone() error {
 		why = t.data
 	}
 	if t.ready {
-		// RFC 2920 section 3.1: 354 in spite of it, answered by nothing.
-		if t.c.opts.LMTP {
-			t.c.protocol("DATA", "the server wants a message for no recipient")
+		// RFC 2920 section 3.1: 354 in spite of it, answered by nothing;
+		// unless that would be a message to somebody.
+		if t.c.opts.LMTP || len(t.accepted) > 0 {
+			t.c.protocol("DATA", "the server wants a message that was refused")
 			return why
 		}
 		if _, err := t.c.net.WriteString(".\r\n"); err != nil {
@@ -343,7 +344,8 @@ func (c *Client) sendBody(r io.Reader, n int) (*smtp.Result, error) {
 				if i == 0 {
 					return nil, err
 				}
-				return t421(res, i, err), nil
+				unheard(res, i, err)
+				break
 			}
 		}
 		v := &res.Recipients[i]
@@ -355,7 +357,7 @@ func (c *Client) sendBody(r io.Reader, n int) (*smtp.Result, error) {
 			}
 		}
 		if c.err != nil && c.opts.LMTP && i+1 < n {
-			res = t421(res, i+1, c.err)
+			unheard(res, i+1, c.err)
 			break
 		}
 	}
@@ -365,12 +367,11 @@ func (c *Client) sendBody(r io.Reader, n int) (*smtp.Result, error) {
 	return res, first
 }
 
-// t421 fills in the verdicts that the server did not live to give.
-func t421(res *smtp.Result, from int, err error) *smtp.Result {
+// unheard fills in the verdicts that the server did not live to give.
+func unheard(res *smtp.Result, from int, err error) {
 	for i := from; i < len(res.Recipients); i++ {
 		res.Recipients[i].Err = err
 	}
-	return res
 }
 
 // lastWords looks for the reply of a server that gave up inside the message.

@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -451,6 +453,47 @@ func TestFailingConn(t *testing.T) {
 			require.Empty(t, b.got(), n)
 		}
 	}
+}
+
+// A client that is gone before it is answered is worth no line in the log,
+// unless it had mail under way.
+func TestGoneClientsAreNotLogged(t *testing.T) {
+	gone := &net.OpError{Op: "write", Net: "tcp", Err: syscall.ECONNRESET}
+	for input, logged := range map[string]bool{
+		"BAD\r\nBAD\r\nBAD\r\nBAD\r\n": false,
+		"QUIT\r\n":                     false,
+		"EHLO c\r\nMAIL FROM:<a@x.example>\r\nBAD\r\nBAD\r\nBAD\r\nBAD\r\n": true,
+	} {
+		var log bytes.Buffer
+		srv := newServer(&backend{})
+		srv.Logger = slog.New(slog.NewTextHandler(&log, nil))
+		srv.Limits.SoftErrors, srv.Limits.ErrorDelay = 1, time.Nanosecond
+		l := testkit.NewListener()
+		done := make(chan error, 1)
+		go func() { done <- srv.Serve(deaf{l, gone}) }()
+		conn := dial(t, l)
+		readGreeting(t, conn)
+		_, err := io.WriteString(conn, input)
+		require.NoError(t, err)
+		_, _ = io.ReadAll(conn)
+		require.NoError(t, srv.Shutdown(t.Context()))
+		require.ErrorIs(t, <-done, smtpserver.ErrServerClosed)
+		require.Equal(t, logged, strings.Contains(log.String(), "level=WARN"), "%q: %s", input, log.String())
+	}
+}
+
+// deaf are connections that take a greeting and no more.
+type deaf struct {
+	net.Listener
+	err error
+}
+
+func (d deaf) Accept() (net.Conn, error) {
+	conn, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return testkit.FailConn(conn, -1, int64(len("220 mx.example.org ESMTP ready\r\n")), d.err), nil
 }
 
 type failing struct {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/mailwire/mailwire/internal/serve"
 	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/sasl"
 	"github.com/mailwire/mailwire/smtp"
@@ -20,6 +21,9 @@ func (c *Conn) startTLS(ctx context.Context, _ *smtpwire.Command) error {
 		return c.refuse(503, codeOrder, "TLS is active already")
 	case c.srv.tls == nil || !c.esmtp:
 		return c.refuse(502, codeOrder, "STARTTLS is not offered")
+	case c.identity != nil:
+		// The session can not be told that it knows nobody any more.
+		return c.refuse(503, codeOrder, "Authenticated already")
 	case c.net.Buffered() > 0:
 		// Somebody may have put it there, to be run inside TLS.
 		return c.violate(554, codeOrder, "Input behind STARTTLS")
@@ -31,7 +35,7 @@ func (c *Conn) startTLS(ctx context.Context, _ *smtpwire.Command) error {
 		return err
 	}
 	// RFC 3207 section 4.2: nothing that was learnt before counts.
-	c.helo, c.esmtp, c.identity = "", false, nil
+	c.helo, c.esmtp = "", false
 	c.state = stateConnected
 	return nil
 }
@@ -91,7 +95,11 @@ func (c *Conn) challenge(challenge []byte) ([]byte, error) {
 	if _, err := c.net.Write(smtpwire.AppendChallenge(nil, challenge)); err != nil {
 		return nil, err
 	}
+	if c.net.Buffered() == 0 {
+		c.net.SetState(serve.StateIdle)
+	}
 	line, err := c.net.Reader().Line(smtpwire.MaxAuthLine)
+	c.net.SetState(serve.StateActive)
 	if err != nil {
 		var long *wire.LimitError
 		if errors.As(err, &long) && c.net.Reader().Err() == nil {

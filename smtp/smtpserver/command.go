@@ -52,7 +52,7 @@ func (c *Conn) extensions(lines []string) []string {
 		size += " " + strconv.FormatInt(n, 10)
 	}
 	lines = append(lines, "PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
-	if c.srv.tls != nil && !c.net.IsTLS() {
+	if c.srv.tls != nil && !c.net.IsTLS() && c.identity == nil {
 		lines = append(lines, "STARTTLS")
 	}
 	if c.identity == nil && (!c.srv.RequireTLS || c.net.IsTLS()) {

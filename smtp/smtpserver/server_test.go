@@ -222,6 +222,7 @@ func readGreeting(t testing.TB, conn net.Conn) {
 func TestTranscripts(t *testing.T) {
 	change := map[string]func(*smtpserver.Server){
 		"starttls.txt":   func(s *smtpserver.Server) { s.TLSConfig, s.Auth = serverTLS(), testAuth(false) },
+		"authtls.txt":    func(s *smtpserver.Server) { s.TLSConfig, s.Auth = serverTLS(), testAuth(true) },
 		"auth.txt":       func(s *smtpserver.Server) { s.Auth, s.RequireAuth, s.Limits.MaxAuthFailures = testAuth(true), true, -1 },
 		"requiretls.txt": func(s *smtpserver.Server) { s.TLSConfig, s.RequireTLS = serverTLS(), true },
 		"lmtp.txt":       func(s *smtpserver.Server) { s.LMTP, s.Limits.MaxRecipients = true, 0 },

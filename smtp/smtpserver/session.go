@@ -87,10 +87,18 @@ var (
 func (s *Server) handle(ctx context.Context, n *serve.Session) error {
 	c := &Conn{srv: s, net: n}
 	err := c.converse(ctx)
-	if err == errDone || n.Hijacked() {
+	if err == errDone || n.Hijacked() || c.env == nil && gone(err) {
 		return nil
 	}
 	return err
+}
+
+// gone reports whether the client's end was reset or closed, which is worth no
+// line in the log where nothing was under way: scanners and impatient clients
+// do it all day.
+func gone(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && (op.Op == "read" || op.Op == "write") && !op.Timeout()
 }
 
 func (c *Conn) converse(ctx context.Context) error {
@@ -316,8 +324,7 @@ func (c *Conn) readFailed(err error) error {
 	case errors.As(err, &long):
 		code, text = codePolicy4, "too much input"
 	case c.env == nil && errors.As(err, new(*net.OpError)):
-		// Reset instead of closed, with nothing under way: what scanners and
-		// impatient clients do, and worth no line in the log.
+		// As gone, and TLS alerts.
 		return errDone
 	default:
 		return err

@@ -171,6 +171,29 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+// A client that was asked for its password and does not answer is idle.
+func TestShutdownWithinAuth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := newServer(&backend{})
+		srv.Auth = testAuth(true)
+		l, _ := start(t, srv)
+		conn := dial(t, l)
+		readGreeting(t, conn)
+		_, err := io.WriteString(conn, "EHLO c\r\nAUTH LOGIN\r\n")
+		require.NoError(t, err)
+		synctest.Wait()
+		begin := time.Now()
+		done := make(chan error)
+		go func() { done <- srv.Shutdown(context.Background()) }()
+		out, err := io.ReadAll(conn)
+		require.NoError(t, err)
+		require.True(t, strings.HasSuffix(string(out), "\r\n334 VXNlcm5hbWU6\r\n421 4.3.2 mx.example.org shutting down\r\n"), "%s", out)
+		_ = conn.Close()
+		require.Less(t, time.Since(begin), 3*time.Second)
+		require.NoError(t, <-done)
+	})
+}
+
 // A deadline that passes while the backend works does not eat the reply.
 func TestSlowBackend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

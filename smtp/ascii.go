@@ -1,41 +1,8 @@
-// ASCII case and cleaning, shared by the names here.
+// Texts made fit for a reply line, and what is ASCII.
 
 package smtp
 
 import "unicode/utf8"
-
-// equalFold folds ASCII letters alone: in a protocol U+017F is not an S.
-func equalFold(a, b string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range len(a) {
-		if lower(a[i]) != lower(b[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func lower(c byte) byte {
-	if 'A' <= c && c <= 'Z' {
-		return c + 'a' - 'A'
-	}
-	return c
-}
-
-func lowerASCII(s string) string {
-	for i := range len(s) {
-		if 'A' <= s[i] && s[i] <= 'Z' {
-			b := []byte(s)
-			for ; i < len(b); i++ {
-				b[i] = lower(b[i])
-			}
-			return string(b)
-		}
-	}
-	return s
-}
 
 func isASCII(s string) bool {
 	for i := range len(s) {

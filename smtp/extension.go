@@ -2,7 +2,11 @@
 
 package smtp
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/mailwire/mailwire/internal/wire"
+)
 
 // Extension is one line of the answer to EHLO or LHLO (RFC 5321 section
 // 4.1.1.1).
@@ -30,7 +34,7 @@ func ParseExtensions(lines []string) Extensions {
 		if n < 0 {
 			n = len(line)
 		}
-		name := upperASCII(line[:n])
+		name := wire.Upper(line[:n])
 		if !isExtension(name) || n < len(line) && line[n] == '=' && name != "AUTH" {
 			continue
 		}
@@ -50,21 +54,6 @@ func isExtension(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-func upperASCII(s string) string {
-	for i := range len(s) {
-		if 'a' <= s[i] && s[i] <= 'z' {
-			b := []byte(s)
-			for ; i < len(b); i++ {
-				if 'a' <= b[i] && b[i] <= 'z' {
-					b[i] -= 'a' - 'A'
-				}
-			}
-			return string(b)
-		}
-	}
-	return s
 }
 
 // Has reports whether the extension, named in capitals, is offered.
@@ -111,7 +100,7 @@ func (x Extensions) Mechanisms() []string {
 		}
 	next:
 		for _, name := range strings.FieldsFunc(x[i].Args, func(r rune) bool { return r == ' ' || r == '\t' || r == '=' || r == ',' }) {
-			name = upperASCII(name)
+			name = wire.Upper(name)
 			for _, n := range names {
 				if n == name {
 					continue next

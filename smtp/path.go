@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/mailwire/mailwire/internal/wire"
 )
 
 // Path is a mailbox as MAIL and RCPT name it (RFC 5321 section 4.1.2). Paths
@@ -128,14 +130,8 @@ func skipRoute(s string) int {
 	return n
 }
 
-const atextMarks = "!#$%&'*+-/=?^_`{|}~"
-
-var atext = func() (t [128]bool) {
-	for c := range t {
-		t[c] = letDig(byte(c)) || strings.IndexByte(atextMarks, byte(c)) >= 0
-	}
-	return
-}()
+// dotAtom is atext and the dot (RFC 5321 section 4.1.2).
+var dotAtom = wire.NewClass("!#$%&'*+-/=?^_`{|}~.", [2]byte{'0', '9'}, [2]byte{'A', 'Z'}, [2]byte{'a', 'z'})
 
 func letDig(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
@@ -188,7 +184,7 @@ func spanLocal(s string) (int, string) {
 			i += n
 			continue
 		}
-		if !atext[c] && c != '.' {
+		if !dotAtom[c] {
 			break
 		}
 		i++
@@ -263,7 +259,7 @@ func checkLiteral(s string) (int, string) {
 		if a, err := netip.ParseAddr(in); err != nil || !a.Is4() {
 			return 1, "not an IPv4 address"
 		}
-	case strings.EqualFold(tag, "IPv6"):
+	case wire.EqualFold(tag, "IPv6"):
 		if a, err := netip.ParseAddr(rest); err != nil || !a.Is6() || a.Zone() != "" {
 			return 6, "not an IPv6 address"
 		}
@@ -306,7 +302,7 @@ func quoteLocal(name string) string {
 	plain := name != "" && name[0] != '.' && name[len(name)-1] != '.' && !strings.Contains(name, "..")
 	for i := 0; plain && i < len(name); i++ {
 		c := name[i]
-		plain = c >= utf8.RuneSelf || c == '.' || atext[c]
+		plain = c >= utf8.RuneSelf || dotAtom[c]
 	}
 	if plain {
 		return name
@@ -358,7 +354,7 @@ func (p Path) IsNull() bool { return p == Null }
 
 // IsPostmaster reports whether p is the postmaster, of this server or of a
 // domain: a name that every server takes mail for (RFC 5321 section 4.5.1).
-func (p Path) IsPostmaster() bool { return equalFold(p.Name(), "postmaster") }
+func (p Path) IsPostmaster() bool { return wire.EqualFold(p.Name(), "postmaster") }
 
 // Name is the mailbox's name: Local without quotes and backslashes.
 func (p Path) Name() string {
@@ -387,7 +383,7 @@ func (p Path) Canonical() Path {
 	if p == Null {
 		return p
 	}
-	return Path{Local: quoteLocal(p.Name()), Domain: lowerASCII(p.Domain)}
+	return Path{Local: quoteLocal(p.Name()), Domain: wire.Lower(p.Domain)}
 }
 
 // NeedsUTF8 reports whether p can go only to servers with SMTPUTF8 (RFC 6531).

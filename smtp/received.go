@@ -58,11 +58,11 @@ func AppendReceived(dst []byte, r *Received) []byte {
 	}
 	dst = append(dst, "\r\n\tby "...)
 	dst = append(dst, by...)
-	if isAtom(r.With) {
+	if dotAtom.All(r.With) {
 		dst = append(dst, " with "...)
 		dst = append(dst, r.With...)
 	}
-	if isAtom(r.ID) {
+	if dotAtom.All(r.ID) {
 		dst = append(dst, " id "...)
 		dst = append(dst, r.ID...)
 	}
@@ -97,15 +97,6 @@ func AddressLiteral(addr netip.Addr) string {
 		return "[" + addr.String() + "]"
 	}
 	return "[IPv6:" + addr.String() + "]"
-}
-
-func isAtom(s string) bool {
-	for i := range len(s) {
-		if c := s[i]; c >= 0x80 || !atext[c] && c != '.' {
-			return false
-		}
-	}
-	return s != ""
 }
 
 func appendComment(dst []byte, s string) []byte {

@@ -68,6 +68,22 @@ func EqualFold[T, U []byte | string](b T, s U) bool {
 	return true
 }
 
+// Lower returns s with its ASCII letters in lower case.
+func Lower(s string) string {
+	for i := range len(s) {
+		if 'A' <= s[i] && s[i] <= 'Z' {
+			b := []byte(s)
+			for i, c := range b {
+				if 'A' <= c && c <= 'Z' {
+					b[i] = c + ('a' - 'A')
+				}
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
 // Upper returns s with its ASCII letters in upper case.
 func Upper(s string) string {
 	for i := range len(s) {

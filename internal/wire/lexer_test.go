@@ -36,6 +36,8 @@ func TestFolding(t *testing.T) {
 	require.False(t, wire.EqualFold("[", "{"))
 	require.Equal(t, "ABZ[É", wire.Upper("aBz[É"))
 	require.Equal(t, "X", wire.Upper("X"))
+	require.Equal(t, "abz[É", wire.Lower("aBZ[É"))
+	require.Equal(t, "x", wire.Lower("x"))
 }
 
 func TestLexer(t *testing.T) {

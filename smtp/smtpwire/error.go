@@ -41,9 +41,8 @@ type EncodeError struct {
 func (e *EncodeError) Error() string { return "smtp: cannot send " + e.Field + ": " + e.Reason }
 
 var (
-	codeSyntax  = smtp.EnhancedCode{5, 5, 2}
-	codeArgs    = smtp.EnhancedCode{5, 5, 4}
-	codeCommand = smtp.EnhancedCode{5, 5, 1}
-	codeSender  = smtp.EnhancedCode{5, 1, 7}
-	codeRcpt    = smtp.EnhancedCode{5, 1, 3}
+	codeSyntax = smtp.EnhancedCode{5, 5, 2}
+	codeArgs   = smtp.EnhancedCode{5, 5, 4}
+	codeSender = smtp.EnhancedCode{5, 1, 7}
+	codeRcpt   = smtp.EnhancedCode{5, 1, 3}
 )

@@ -80,7 +80,7 @@ func (b *Base64Reader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	n := 0
+	n, empty := 0, 0
 	for {
 		if b.outN > 0 {
 			c := copy(p[n:], b.out[:b.outN])
@@ -104,6 +104,11 @@ func (b *Base64Reader) Read(p []byte) (int, error) {
 			}
 			b.r = 0
 			b.w, b.err = b.src.Read(b.buf)
+			if empty++; b.w == 0 && b.err == nil && empty == 100 {
+				b.err = io.ErrNoProgress
+			} else if b.w > 0 {
+				empty = 0
+			}
 			continue
 		}
 		if b.have == 0 {

@@ -105,3 +105,10 @@ func FuzzBase64(f *testing.F) {
 		require.Equal(t, string(in), string(back))
 	})
 }
+
+// A source that gives nothing for ever is an error, not an endless loop.
+func TestBase64NoProgress(t *testing.T) {
+	r := wire.NewBase64Reader(readerFunc(func([]byte) (int, error) { return 0, nil }))
+	_, err := r.Read(make([]byte, 8))
+	require.ErrorIs(t, err, io.ErrNoProgress)
+}

@@ -116,8 +116,12 @@ func (l *Literal) Drain(limit int64) error {
 
 // AppendLiteral reads a literal of n octets and appends it to dst. Memory
 // grows with what arrives, not with n. A literal over limit octets is a
-// *LimitError and is left unread and not begun: Literal can drain it.
+// *LimitError and is left unread and not begun: Literal can drain it. n must
+// not be negative.
 func (r *Reader) AppendLiteral(dst []byte, n, limit int64) ([]byte, error) {
+	if n < 0 {
+		panic("wire: negative literal")
+	}
 	if n > limit {
 		return dst, &LimitError{What: "literal", Limit: limit, Offset: r.Offset()}
 	}

@@ -92,6 +92,15 @@ func TestAppendLiteral(t *testing.T) {
 	require.Equal(t, io.ErrUnexpectedEOF, err)
 }
 
+func TestNegativeLiteral(t *testing.T) {
+	r := wire.NewReader(strings.NewReader("x\r\n"), wire.Options{})
+	require.Panics(t, func() { r.Literal(-1) })
+	require.Panics(t, func() { _, _ = r.AppendLiteral(nil, -1, 10) })
+	line, err := r.Line(0)
+	require.NoError(t, err)
+	require.Equal(t, "x", string(line))
+}
+
 // A literal of 4 GiB that is announced and does not come costs no memory.
 func TestAnnouncedLiteralCostsNothing(t *testing.T) {
 	var asked int

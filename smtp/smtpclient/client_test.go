@@ -596,6 +596,20 @@ func TestFailingMessage(t *testing.T) {
 	require.ErrorIs(t, c.Noop(t.Context()), smtpclient.ErrClosed)
 }
 
+// Nor is one whose reader panics: what comes next is no part of it.
+func TestPanickingMessage(t *testing.T) {
+	c, err := connect(t, plain+"C: MAIL FROM:<a@x.example>\nS: 250 ok\nC: RCPT TO:<b@x.example>\nS: 250 ok\nC: DATA\nS: 354 go\n--- client close ---\n", options())
+	require.NoError(t, err)
+	require.Panics(t, func() {
+		_, _ = c.Send(t.Context(), envelope(t, "a@x.example", "b@x.example"), io.MultiReader(strings.NewReader("hi"), panicking{}))
+	})
+	require.ErrorIs(t, c.Noop(t.Context()), smtpclient.ErrClosed)
+}
+
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("a reader's fault") }
+
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }

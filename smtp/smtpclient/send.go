@@ -321,7 +321,14 @@ func (c *Client) sendBody(r io.Reader, n int) (*smtp.Result, error) {
 	was := c.net.MarkWrite(netconn.Payload)
 	w := wire.NewDotWriter(c.net, c.opts.BareLineEnds.policy())
 	out := &sink{w: w}
+	copied := false
+	defer func() {
+		if !copied {
+			c.fail(errors.New("smtpclient: message: its reader panicked"))
+		}
+	}()
 	err := out.copy(r)
+	copied = true
 	if err == nil {
 		err = out.put(w.Close())
 	}

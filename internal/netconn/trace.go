@@ -380,7 +380,7 @@ func (s *stream) serverLine(line []byte) {
 func secretFrom(line []byte) (from int, sasl bool) {
 	at := 0
 	for range 2 {
-		for at < len(line) && line[at] == ' ' {
+		for at < len(line) && (line[at] == ' ' || line[at] == '\t') {
 			at++
 		}
 		end := wordEnd(line, at)
@@ -388,7 +388,7 @@ func secretFrom(line []byte) (from int, sasl bool) {
 		case isWord(line[at:end], "PASS"), isWord(line[at:end], "LOGIN"), isWord(line[at:end], "APOP"):
 			return min(end+1, len(line)), false
 		case isWord(line[at:end], "AUTH"), isWord(line[at:end], "AUTHENTICATE"):
-			for end < len(line) && line[end] == ' ' {
+			for end < len(line) && (line[end] == ' ' || line[end] == '\t') {
 				end++
 			}
 			end = wordEnd(line, end)

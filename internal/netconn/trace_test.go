@@ -42,6 +42,8 @@ func TestTraceRedactsCredentials(t *testing.T) {
 			"S: +OK\nC: USER joe\nS: +OK\nC: pass <redacted 9 octets>\nS: -ERR\nC: APOP <redacted 36 octets>\nS: +OK\n"},
 		{"SMTP initial response", []string{"C: AUTH PLAIN AGpvZQBodW50ZXIy", "S: 235 ok", "C: MAIL FROM:<a@b>", "S: 250 ok"},
 			"C: AUTH PLAIN <redacted 16 octets>\nS: 235 ok\nC: MAIL FROM:<a@b>\nS: 250 ok\n"},
+		{"tabs", []string{"C: \tAUTH\tPLAIN\tAGpvZQBodW50ZXIy", "S: 500 no", "C:  \tPASS hunter2", "S: 500 no"},
+			"C: \\x09AUTH\\x09PLAIN\\x09<redacted 16 octets>\nS: 500 no\nC:  \\x09PASS <redacted 7 octets>\nS: 500 no\n"},
 		{"SMTP exchange", []string{"C: AUTH LOGIN", "S: 334 VXNlcm5hbWU6", "C: am9l", "S: 334 UGFzc3dvcmQ6", "C: aHVudGVyMg==", "S: 535 no", "C: QUIT"},
 			"C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: <redacted 4 octets>\nS: 334 UGFzc3dvcmQ6\nC: <redacted 12 octets>\nS: 535 no\nC: QUIT\n"},
 		{"IMAP LOGIN", []string{`C: a1 login joe "hunter 2"`, "S: a1 NO", "C: a2 NOOP"},

@@ -49,8 +49,11 @@ func testMutt(t *testing.T, name string) {
 		t.Run(service, func(t *testing.T) {
 			s := start(t)
 			home := t.TempDir()
+			text := func(subject string) string {
+				return "From: bob@example.test\nTo: ada@example.test\nSubject: " + subject + "\n\nText.\n.\n"
+			}
 			for _, subject := range []string{"read me", "flag me", "delete me", "save me", "leave me"} {
-				file := write(t, home, "letter", "From: bob@example.test\r\nTo: ada@example.test\r\nSubject: "+subject+"\r\n\r\nText.\r\n")
+				file := write(t, home, "letter", strings.ReplaceAll(text(subject), "\n", "\r\n"))
 				must(t, home, "", "curl", "-sS", "--cacert", s.cert, "-T", file,
 					"--mail-from", "bob@example.test", "--mail-rcpt", "ada@example.test", "smtp://"+s.addr["smtp"])
 			}
@@ -69,8 +72,9 @@ push "<first-entry><display-message><exit><limit>~s 'flag me'<enter><flag-messag
 `, service, s.port(service), password, s.cert))
 			must(t, home, "", "script", "-qefc", name+" -n -F "+rc, "/dev/null")
 			require.Equal(t, map[string]string{"read me": "S", "flag me": "F", "leave me": ""}, flagsOf(t, s, "ada", "INBOX"))
-			require.Contains(t, flagsOf(t, s, "ada", "Saved"), "save me")
-			require.Len(t, s.stored("ada", "Saved"), 1)
+			saved := s.stored("ada", "Saved")
+			require.Len(t, saved, 1)
+			require.Equal(t, text("save me"), unix(sent(t, saved[0])))
 		})
 	}
 }

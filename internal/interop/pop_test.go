@@ -15,10 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// deliver sends a message to ada.
+// note is the n-th message to ada.
+func note(n int) string {
+	return fmt.Sprintf("From: bob@example.test\r\nTo: ada@example.test\r\nSubject: number %d\r\n\r\n.dot\r\n..\r\nText %d.\r\n", n, n)
+}
+
+// deliver sends it.
 func deliver(t *testing.T, s *server, home string, n int) {
 	t.Helper()
-	file := write(t, home, "letter", fmt.Sprintf("From: bob@example.test\r\nTo: ada@example.test\r\nSubject: number %d\r\n\r\n.dot\r\nText %d.\r\n", n, n))
+	file := write(t, home, "letter", note(n))
 	must(t, home, "", "curl", "-sS", "--mail-from", "bob@example.test", "--mail-rcpt", "ada@example.test", "-T", file, "smtp://"+s.addr["smtp"])
 }
 
@@ -32,9 +37,7 @@ func testCollector(t *testing.T, s *server, home string, fetch func(keep bool), 
 		messages := got()
 		require.Len(t, messages, n)
 		for i, m := range messages {
-			text := strings.ReplaceAll(m, "\r\n", "\n")
-			require.Contains(t, text, fmt.Sprintf("Subject: number %d\n", i+1))
-			require.Contains(t, text, fmt.Sprintf("\n\n.dot\nText %d.\n", i+1))
+			require.True(t, strings.HasSuffix(unix(m), unix(note(i+1))), "trace fields, and then the message as it was sent: %q", m)
 		}
 	}
 	fetch(true)

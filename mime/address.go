@@ -278,7 +278,7 @@ func literalEnd(s string, i int) int {
 		switch s[j] {
 		case ']':
 			return j + 1
-		case ',', '>', '<', ';', ' ', '\t', '\r', '\n':
+		case ',', '>', '<', ';', ' ', '\t', '\r', '\n', 0:
 			return j
 		}
 	}

@@ -162,6 +162,7 @@ func (s *Server) start() {
 		s.inner.Handler = s.handle
 		s.inner.MaxConns, s.inner.MaxConnsPerAddr = l.Conns, l.ConnsPerAddr
 		s.inner.Logger = s.Logger
+		s.inner.Trace = s.Trace
 		s.inner.Refusal = refusal
 		s.inner.Conn = netconn.Options{
 			IdleTimeout:  l.LoginTimeout,
@@ -169,25 +170,7 @@ func (s *Server) start() {
 			MinRate:      l.MinRate,
 			Reader:       wire.Options{MaxLine: l.Line, Lines: wire.LineLF},
 		}
-		if s.Trace != nil {
-			w := &lockedWriter{w: s.Trace}
-			s.inner.ConnFor = func(c net.Conn, o *netconn.Options) {
-				o.Trace = netconn.TraceWriter(w, c.RemoteAddr().String()+" ")
-			}
-		}
 	})
-}
-
-// lockedWriter lets connections share a writer.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (w *lockedWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.w.Write(p)
 }
 
 func refusal(err error) []byte {

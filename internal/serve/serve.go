@@ -47,8 +47,9 @@ type Server struct {
 
 	// Conn are the options of each connection. Server is set.
 	Conn netconn.Options
-	// ConnFor, if set, changes them for one connection: a trace of its own.
-	ConnFor func(conn net.Conn, o *netconn.Options)
+	// Trace, if set, gets every line of every conversation, one Write for
+	// each, with the peer's address before it and without credentials.
+	Trace io.Writer
 
 	// MaxConns is the greatest number of connections at a time; 10000 when
 	// zero, no limit when negative.
@@ -72,6 +73,8 @@ type Server struct {
 	// BaseContext, if set, is the context that those of the sessions of l are
 	// derived from.
 	BaseContext func(l net.Listener) context.Context
+
+	traceMu sync.Mutex
 
 	mu        sync.Mutex
 	listeners map[*net.Listener]struct{}
@@ -213,13 +216,22 @@ func (s *Server) serve(l net.Listener, cfg *tls.Config) error {
 	}
 }
 
+// tracer writes to Trace, for all connections.
+type tracer Server
+
+func (t *tracer) Write(line []byte) (int, error) {
+	t.traceMu.Lock()
+	defer t.traceMu.Unlock()
+	return t.Trace.Write(line)
+}
+
 // accepted starts the session of conn, or refuses it. It does not block.
 func (s *Server) accepted(base context.Context, conn net.Conn, cfg *tls.Config) {
 	_, isTLS := conn.(*tls.Conn)
 	o := s.Conn
 	o.Server = true
-	if s.ConnFor != nil {
-		s.ConnFor(conn, &o)
+	if s.Trace != nil {
+		o.Trace = netconn.TraceWriter((*tracer)(s), conn.RemoteAddr().String()+" ")
 	}
 	n := &Session{srv: s, raw: conn, key: keyOf(conn.RemoteAddr())}
 	s.mu.Lock()

@@ -427,15 +427,18 @@ func TestHijackedConnectionStaysOpen(t *testing.T) {
 	})
 }
 
+// panicking is a trace that fails as badly as it can.
+type panicking struct{}
+
+func (*panicking) Write(line []byte) (int, error) { panic("traced " + string(line)) }
+
 func TestContexts(t *testing.T) {
 	type key struct{}
 	synctest.Test(t, func(t *testing.T) {
 		ctxs := make(chan context.Context, 1)
 		s := &serve.Server{
 			BaseContext: func(l net.Listener) context.Context { return context.WithValue(context.Background(), key{}, l) },
-			ConnFor: func(conn net.Conn, o *netconn.Options) {
-				o.Trace = func(netconn.Direction, []byte) { panic("traced " + conn.RemoteAddr().String()) }
-			},
+			Trace:       &panicking{},
 			Handler: func(ctx context.Context, s *serve.Session) error {
 				assert.NoError(t, ctx.Err())
 				assert.True(t, s.Server())

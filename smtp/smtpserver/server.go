@@ -118,6 +118,7 @@ func (s *Server) init() {
 			MaxConnsPerAddr: s.lim.MaxConnsPerAddr,
 			Refusal:         s.refusal,
 			Logger:          s.Logger,
+			Trace:           s.Trace,
 			Conn: netconn.Options{
 				IdleTimeout:      s.lim.CommandTimeout,
 				MinRate:          s.lim.MinRate,
@@ -126,25 +127,7 @@ func (s *Server) init() {
 				Reader:           wire.Options{MaxLine: smtpwire.MaxAuthLine},
 			},
 		}
-		if s.Trace != nil {
-			w := &lockedWriter{w: s.Trace}
-			s.serve.ConnFor = func(conn net.Conn, o *netconn.Options) {
-				o.Trace = netconn.TraceWriter(w, conn.RemoteAddr().String()+" ")
-			}
-		}
 	})
-}
-
-// lockedWriter lets many connections share a trace.
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
 }
 
 func (s *Server) refusal(err error) []byte {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"strings"
 	"sync"
 
 	"github.com/mailwire/mailwire/examples/mailserver/maildir"
@@ -90,24 +92,42 @@ func (d *maildrop) Close() error {
 
 // popSizes are the sizes in POP3 of the messages in which they are not what
 // the Maildir says: those with a CR alone, and those whose last line has no
-// end. Each message is read once to know.
+// end. Each message is read once to know, and what was found kept in a file:
+// the UIDVALIDITY and the last UID read, and a line with UID and size for each
+// of those messages, and "end". A file that is lost costs the reading again.
 type popSizes struct {
+	path string
+
 	mu       sync.Mutex
+	loaded   bool
 	validity uint32
 	known    uint32 // UIDs up to here have been read
+	unsaved  int    // messages read since the file was written
 	odd      map[uint32]int64
 }
+
+// saveAfter is after how many messages the file is written. To read fewer
+// again is no effort.
+const saveAfter = 100
 
 // correct corrects the sizes of messages, whose UIDs are uids.
 func (s *popSizes) correct(ctx context.Context, inbox *maildir.Folder, uids []uint32, messages []pop3.Message) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.loaded {
+		s.loaded = true
+		s.load()
+	}
 	if s.validity != inbox.UIDValidity() {
 		s.validity, s.known, s.odd = inbox.UIDValidity(), 0, map[uint32]int64{}
 	}
+	var buf []byte
 	for i, uid := range uids {
 		if uid > s.known {
-			size, err := popSize(ctx, inbox, uid)
+			if buf == nil {
+				buf = make([]byte, 32<<10)
+			}
+			size, err := popSize(ctx, inbox, uid, buf)
 			if err != nil {
 				return err
 			}
@@ -115,16 +135,57 @@ func (s *popSizes) correct(ctx context.Context, inbox *maildir.Folder, uids []ui
 				s.odd[uid] = size
 			}
 			s.known = uid
+			s.unsaved++
 		}
 		if size, ok := s.odd[uid]; ok {
 			messages[i].Size = size
 		}
 	}
-	return nil
+	if s.unsaved < saveAfter {
+		return nil
+	}
+	s.unsaved = 0
+	return s.save(uids)
+}
+
+// load reads the file. One that does not make sense is none.
+func (s *popSizes) load() {
+	kept, err := os.ReadFile(s.path)
+	text, whole := strings.CutSuffix(string(kept), "end\n")
+	if err != nil || !whole {
+		return
+	}
+	var validity, known uint32
+	odd := map[uint32]int64{}
+	for line := range strings.Lines(text) {
+		if known == 0 {
+			_, err = fmt.Sscanf(line, "%d %d\n", &validity, &known)
+		} else {
+			var uid uint32
+			var size int64
+			_, err = fmt.Sscanf(line, "%d %d\n", &uid, &size)
+			odd[uid] = size
+		}
+		if err != nil {
+			return
+		}
+	}
+	s.validity, s.known, s.odd = validity, known, odd
+}
+
+// save writes the file, for the messages that there still are.
+func (s *popSizes) save(uids []uint32) error {
+	b := fmt.Appendf(nil, "%d %d\n", s.validity, s.known)
+	for _, uid := range uids {
+		if size, ok := s.odd[uid]; ok {
+			b = fmt.Appendf(b, "%d %d\n", uid, size)
+		}
+	}
+	return writeFile(s.path, append(b, "end\n"...), 0o600)
 }
 
 // popSize is the octets of a message as RETR sends it; -1 where it is gone.
-func popSize(ctx context.Context, inbox *maildir.Folder, uid uint32) (int64, error) {
+func popSize(ctx context.Context, inbox *maildir.Folder, uid uint32, buf []byte) (int64, error) {
 	c, err := inbox.Content(ctx, uid)
 	if errors.Is(err, maildir.ErrExpunged) {
 		return -1, nil
@@ -134,8 +195,13 @@ func popSize(ctx context.Context, inbox *maildir.Folder, uid uint32) (int64, err
 	}
 	defer c.Close()
 	var sizer pop3.Sizer
-	if _, err := io.Copy(&sizer, io.NewSectionReader(c, 0, c.Size())); err != nil {
-		return 0, err
+	for at := int64(0); at < c.Size(); {
+		n, err := c.ReadAt(buf[:min(int64(len(buf)), c.Size()-at)], at)
+		sizer.Write(buf[:n])
+		at += int64(n)
+		if err != nil && at < c.Size() {
+			return 0, err
+		}
 	}
 	return sizer.Size(), nil
 }

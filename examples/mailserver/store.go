@@ -38,7 +38,7 @@ func (s *store) account(user string) (*mailbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mail of %s: %w", user, err)
 	}
-	s.open[user] = &mailbox{Store: tree}
+	s.open[user] = &mailbox{Store: tree, sizes: popSizes{path: filepath.Join(s.root, user, "pop3-sizes")}}
 	return s.open[user], nil
 }
 

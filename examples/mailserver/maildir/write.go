@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -39,10 +40,15 @@ func (c *counter) count(b []byte) {
 	}
 }
 
+// buffers are what messages are read and written through.
+var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
 // count reads r to its end.
 func count(r io.Reader) (size, wire int64, err error) {
 	var c counter
-	buf := make([]byte, 64<<10)
+	b := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(b)
+	buf := b[:]
 	for {
 		n, err := r.Read(buf)
 		c.count(buf[:n])
@@ -79,7 +85,9 @@ func (s *Store) spool(ctx context.Context, dir string, r io.Reader, date time.Ti
 		}
 	}()
 	var c counter
-	buf := make([]byte, 64<<10)
+	b := buffers.Get().(*[64 << 10]byte)
+	defer buffers.Put(b)
+	buf := b[:]
 	for {
 		n, rerr := r.Read(buf)
 		c.count(buf[:n])

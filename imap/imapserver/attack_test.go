@@ -189,7 +189,7 @@ func FuzzSession(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
-	srv := start(f, func(s *imapserver.Server) { s.Limits.ConnsPerAddr = -1 })
+	srv := start(f, func(s *imapserver.Server) { s.Limits.MaxConnsPerAddr = -1 })
 	srv.deliver(f, 3)
 	f.Fuzz(func(t *testing.T, input []byte) {
 		conn := srv.dial(t)

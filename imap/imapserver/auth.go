@@ -159,7 +159,7 @@ func (s *session) loginFailed(ctx context.Context, err error) (result, error) {
 		}
 		t.Stop()
 	}
-	if l := s.srv.Limits.LoginFailures; l > 0 && s.failures >= l {
+	if l := s.srv.Limits.MaxAuthFailures; l > 0 && s.failures >= l {
 		answer.Kind = imap.BYE
 	}
 	return result{}, answer

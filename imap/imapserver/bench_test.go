@@ -34,7 +34,7 @@ func BenchmarkFetchBody(b *testing.B) {
 // connections.
 func BenchmarkIdle(b *testing.B) {
 	const n = 1000
-	f := start(b, func(s *imapserver.Server) { s.Limits.ConnsPerAddr = -1 })
+	f := start(b, func(s *imapserver.Server) { s.Limits.MaxConnsPerAddr = -1 })
 	f.deliver(b, 100)
 	var before, after runtime.MemStats
 	runtime.GC()

@@ -52,9 +52,9 @@ type Server struct {
 // negative one means no limit for connections, durations, rates and the counts
 // of what failed; sizes and depths always have one.
 type Limits struct {
-	// Conns is how many connections there may be at a time, 10000; and
-	// ConnsPerAddr how many from one IPv4 address or IPv6 /64, 100.
-	Conns, ConnsPerAddr int
+	// MaxConns is how many connections there may be at a time, 10000; and
+	// MaxConnsPerAddr how many from one IPv4 address or IPv6 /64, 100.
+	MaxConns, MaxConnsPerAddr int
 
 	// LoginTimeout is how long a client may take to log in, 3 minutes.
 	LoginTimeout time.Duration
@@ -69,14 +69,14 @@ type Limits struct {
 	// octets per second over a minute, 64.
 	MinRate int64
 
-	// LoginFailures is how many attempts to log in may fail, 5.
-	LoginFailures int
+	// MaxAuthFailures is how many attempts to log in may fail, 5.
+	MaxAuthFailures int
 	// FailureDelay is how long the answer to one that failed is held back, 1
 	// second.
 	FailureDelay time.Duration
-	// BadCommands is how many commands may be answered BAD before login, or
+	// MaxErrors is how many commands may be answered BAD before login, or
 	// in a row after it, 20.
-	BadCommands int
+	MaxErrors int
 	// CommandsBeforeLogin is how many commands there may be before login, 100.
 	CommandsBeforeLogin int
 
@@ -108,8 +108,8 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.IdleTimeout, 30*time.Minute)
 	orDefault(&l.WriteTimeout, time.Minute)
 	orDefault(&l.FailureDelay, time.Second)
-	orDefault(&l.LoginFailures, 5)
-	orDefault(&l.BadCommands, 20)
+	orDefault(&l.MaxAuthFailures, 5)
+	orDefault(&l.MaxErrors, 20)
 	orDefault(&l.CommandsBeforeLogin, 100)
 	atLeastOne(&l.PreLoginLine, pre.Line)
 	atLeastOne(&l.PreLoginCommand, pre.Command)
@@ -160,7 +160,7 @@ func (s *Server) start() {
 		}
 		l := &s.Limits
 		s.inner.Handler = s.handle
-		s.inner.MaxConns, s.inner.MaxConnsPerAddr = l.Conns, l.ConnsPerAddr
+		s.inner.MaxConns, s.inner.MaxConnsPerAddr = l.MaxConns, l.MaxConnsPerAddr
 		s.inner.Logger = s.Logger
 		s.inner.Trace = s.Trace
 		s.inner.Refusal = refusal

@@ -173,7 +173,7 @@ func (s *session) ended(err error) error {
 
 // countCommand ends the session of a client that only makes work.
 func (s *session) countCommand() error {
-	if l := s.srv.Limits.BadCommands; l > 0 && s.bad > l {
+	if l := s.srv.Limits.MaxErrors; l > 0 && s.bad > l {
 		return s.bye(imap.CodeClientBug, "Too many bad commands")
 	}
 	if s.sess == nil {

@@ -733,7 +733,7 @@ func (o opener) Open(ctx context.Context, id sasl.Identity, c *imapserver.Conn) 
 }
 
 func TestTooManyConnections(t *testing.T) {
-	f := start(t, func(s *imapserver.Server) { s.Limits.ConnsPerAddr = 1 })
+	f := start(t, func(s *imapserver.Server) { s.Limits.MaxConnsPerAddr = 1 })
 	f.client(t)
 	c := &client{t: t, Conn: f.dial(t)}
 	c.r = bufio.NewReader(c.Conn)

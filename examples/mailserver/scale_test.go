@@ -28,13 +28,17 @@ func fill(t testing.TB, dir string, n int, bare bool) {
 	for _, d := range []string{"tmp", "new", "cur"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(root, d), 0o700))
 	}
+	separator := ":"
+	if runtime.GOOS == "windows" {
+		separator = ";"
+	}
 	for i := range n {
 		text := fmt.Sprintf("Subject: %d\r\nFrom: bob@example.test\r\n\r\nhello\r\n", i)
 		name := fmt.Sprintf("%d.M%06dP4242Q%d.mail.example.org", 1700000000+i/10, i%1000000, i)
 		if !bare {
 			name += fmt.Sprintf(",S=%d,W=%d", len(text), len(text))
 		}
-		name += ":2," + []string{"", "S", "RS"}[i%3]
+		name += separator + "2," + []string{"", "S", "RS"}[i%3]
 		require.NoError(t, os.WriteFile(filepath.Join(root, "cur", name), []byte(text), 0o600))
 	}
 }

@@ -110,6 +110,14 @@ func (t *transaction) relayFailed(err error) error {
 	if errors.As(err, &said) {
 		return said
 	}
+	var missing *smtpclient.ExtensionError
+	if errors.As(err, &missing) {
+		code := smtp.EnhancedCode{5, 6, 3} // a conversion would be needed
+		if missing.Extension == "SMTPUTF8" {
+			code = smtp.EnhancedCode{5, 6, 7}
+		}
+		return smtp.Errorf(554, code, "the relay does not offer %s", missing.Extension)
+	}
 	t.log.Warn("relay", "relay", t.config.relay, "error", err)
 	return smtp.Errorf(451, smtp.EnhancedCode{4, 4, 1}, "the relay cannot be reached")
 }

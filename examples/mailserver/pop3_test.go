@@ -31,6 +31,7 @@ func TestPOP3Sizes(t *testing.T) {
 		_, err := c.Append(t.Context(), imap.Inbox, strings.NewReader(m.text), nil)
 		require.NoError(t, err)
 	}
+	require.NoError(t, c.Logout(t.Context()))
 	list := func(s *testServer, n int) {
 		t.Helper()
 		p := s.pop3("ada")

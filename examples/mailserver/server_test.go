@@ -6,9 +6,13 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/pbkdf2"
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -103,8 +107,23 @@ const (
 )
 
 // serverArgs are the arguments of a server in dir, with all services on free
-// ports and the users ada and bob.
+// ports and the users ada and bob. Their passwords are kept in dir already,
+// hashed with less effort than is right elsewhere: there are many logins here.
 func serverArgs(dir string, more ...string) []string {
+	users := filepath.Join(dir, "users")
+	if _, err := os.Stat(users); err != nil {
+		var lines []byte
+		for name, password := range passwords {
+			hash, err := pbkdf2.Key(sha256.New, password, []byte(name), 1, hashLen)
+			if err != nil {
+				panic(err)
+			}
+			lines = fmt.Appendf(lines, "%s:1:%s:%s\n", name, base64.StdEncoding.EncodeToString([]byte(name)), base64.StdEncoding.EncodeToString(hash))
+		}
+		if err := os.WriteFile(users, lines, 0o600); err != nil {
+			panic(err)
+		}
+	}
 	args := []string{"-dir", dir, "-user", "ada:" + adaPassword, "-user", "bob:" + bobPassword}
 	for _, l := range defaultListeners {
 		args = append(args, "-"+l.name, "127.0.0.1:0")

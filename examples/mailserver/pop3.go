@@ -144,8 +144,11 @@ func (s *popSizes) correct(ctx context.Context, inbox *maildir.Folder, uids []ui
 	if s.unsaved < saveAfter {
 		return nil
 	}
-	s.unsaved = 0
-	return s.save(uids)
+	// Without the file, a full disk say, the next process reads them again.
+	if s.save(uids) == nil {
+		s.unsaved = 0
+	}
+	return nil
 }
 
 // load reads the file. One that does not make sense is none.

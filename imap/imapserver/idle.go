@@ -94,11 +94,11 @@ func (s *session) idleWait(ctx context.Context, pause time.Duration) (changed bo
 	s.c.SetState(serve.StateIdle)
 	defer s.c.SetState(serve.StateActive)
 	if s.view == nil {
-		return false, s.c.WaitInput(ctx)
+		return false, s.waitInput(ctx)
 	}
 	if pause > 0 {
 		pctx, cancel := context.WithTimeout(ctx, pause)
-		err := s.c.WaitInput(pctx)
+		err := s.waitInput(pctx)
 		cancel()
 		var i *netconn.InterruptError
 		if !errors.As(err, &i) || ctx.Err() != nil {
@@ -142,6 +142,16 @@ func (s *session) idleWait(ctx context.Context, pause time.Duration) (changed bo
 		}
 	}
 	return true, nil
+}
+
+// waitInput waits for input alone. A Wait that is over may have woken the
+// connection when nobody listened any more.
+func (s *session) waitInput(ctx context.Context) error {
+	for {
+		if err := s.c.WaitInput(ctx); err != netconn.ErrWoken {
+			return err
+		}
+	}
 }
 
 // panicked carries a panic of the Backend to the session's own goroutine.

@@ -61,6 +61,9 @@ func (s *session) append(ctx context.Context, a *imapwire.Append) (result, error
 	case o.Size == 0:
 		return result{}, &imap.Error{Kind: imap.NO, Code: imap.CodeCannot, Text: "A message has at least one octet"}
 	}
+	if err := s.fewFlags(o.Flags); err != nil {
+		return result{}, err
+	}
 	flags := make([]imap.Flag, 0, len(o.Flags))
 	for _, f := range o.Flags {
 		if f = f.Canonical(); f != imap.FlagRecent && f != imap.FlagWildcard && !imap.HasFlag(flags, f) {

@@ -97,6 +97,8 @@ type Limits struct {
 	Drain int64
 	// Depth is how deep search keys may nest, 100.
 	Depth int
+	// Flags is how many flags STORE and APPEND may name, 200.
+	Flags int
 	// Parts is how many of a message's parts are looked at, and PartDepth how
 	// deep; see the defaults of package mime.
 	Parts, PartDepth int
@@ -120,6 +122,7 @@ func (l Limits) withDefaults() Limits {
 	atLeastOne(&l.Append, post.Append)
 	atLeastOne(&l.Drain, post.Drain)
 	atLeastOne(&l.Depth, post.Depth)
+	atLeastOne(&l.Flags, 200)
 	return l
 }
 

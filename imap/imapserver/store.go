@@ -5,6 +5,7 @@ package imapserver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/mailwire/mailwire/imap"
@@ -35,6 +36,9 @@ func (s *session) store(ctx context.Context, a *imapwire.Store) (result, error) 
 		return result{}, errReadOnly
 	}
 	change := a.Change
+	if err := s.fewFlags(change.Flags); err != nil {
+		return result{}, err
+	}
 	change.Flags = slices.Clone(change.Flags)
 	for i, f := range change.Flags {
 		if change.Flags[i] = f.Canonical(); f.Equal(imap.FlagRecent) || f == imap.FlagWildcard {
@@ -84,6 +88,15 @@ func (s *session) store(ctx context.Context, a *imapwire.Store) (result, error) 
 		return result{}, &imap.Error{Kind: imap.NO, Code: imap.CodeExpungeIssued, Text: "Some of the messages no longer exist"}
 	}
 	return result{}, nil
+}
+
+// fewFlags refuses more flags than there may be: to compare them costs the
+// square of their number, for each message.
+func (s *session) fewFlags(flags []imap.Flag) error {
+	if l := s.srv.Limits.Flags; len(flags) > l {
+		return &imap.Error{Kind: imap.NO, Code: imap.CodeLimit, Text: fmt.Sprintf("More than %d flags", l)}
+	}
+	return nil
 }
 
 // flagsOf reads the flags of messages.

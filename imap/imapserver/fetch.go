@@ -202,6 +202,7 @@ func (s *session) fetchOne(ctx context.Context, p *fetchPlan, seq imap.SeqNum, i
 		return false, err
 	}
 	s.enc.Begin(seq)
+	s.begun = false
 	for _, item := range p.items {
 		switch i := item.(type) {
 		case imap.FetchAtt:
@@ -212,11 +213,24 @@ func (s *session) fetchOne(ctx context.Context, p *fetchPlan, seq imap.SeqNum, i
 		if err != nil {
 			return false, &fatal{fmt.Errorf("message %d: %w", info.UID, err)}
 		}
+		// The client may ask for much many times.
+		if len(s.enc.Buf) > 64<<10 {
+			s.sendFetch()
+			if err := s.stopped(ctx); err != nil {
+				return false, err
+			}
+		}
 	}
 	if tellFlags && !p.flags {
 		s.enc.Flags(info.Flags)
 	}
-	s.endFetch()
+	if err := s.enc.End(); err != nil {
+		s.c.Log.Warn("a response that cannot be sent", "error", err)
+		if s.begun {
+			return false, &fatal{err}
+		}
+	}
+	s.sendFetch()
 	return true, nil
 }
 

@@ -4,23 +4,25 @@ package imapserver
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/imap/imapwire"
 )
 
-// name is a mailbox name as the Backend gets it.
+// name is a mailbox name as the Backend gets it. A delimiter at the end is no
+// part of it.
 func (s *session) name(ctx context.Context, name string) (string, error) {
 	if name == "" {
 		return "", &imap.Error{Kind: imap.NO, Code: imap.CodeNonExistent, Text: "A mailbox name is needed"}
 	}
-	if len(name) < len(imap.Inbox) || !imap.IsInbox(name[:len(imap.Inbox)]) {
-		return name, nil
-	}
 	d, err := s.delimiter(ctx)
-	if err != nil {
-		return "", err
+	if err != nil || d == 0 {
+		return imap.CanonicalMailbox(name, d), err
+	}
+	if name = strings.TrimSuffix(name, string(d)); name == "" {
+		return "", imap.ErrNoMailbox
 	}
 	return imap.CanonicalMailbox(name, d), nil
 }
@@ -116,7 +118,48 @@ func (s *session) rename(ctx context.Context, a *imapwire.Rename) error {
 	case from != imap.Inbox && d != 0 && strings.HasPrefix(to, from+string(d)):
 		return &imap.Error{Kind: imap.NO, Code: imap.CodeCannot, Text: "A mailbox cannot go below itself"}
 	}
-	return s.sess.Rename(ctx, from, to)
+	if err := s.sess.Rename(ctx, from, to); err != nil || s.view == nil || from == imap.Inbox {
+		return err
+	}
+	switch name := s.view.name; {
+	case name == from:
+		return s.follow(ctx, to)
+	case d != 0 && strings.HasPrefix(name, from+string(d)):
+		return s.follow(ctx, to+name[len(from):])
+	}
+	return nil
+}
+
+// follow keeps the selected mailbox selected under its new name. Where the
+// Backend's Mailbox is that of the old name, another is opened.
+func (s *session) follow(ctx context.Context, name string) error {
+	v := s.view
+	v.name = name
+	if _, err := v.mbox.Status(ctx); !errors.Is(err, imap.ErrNoMailbox) {
+		return err
+	}
+	mode := Select
+	if v.readOnly {
+		mode = Examine
+	}
+	mbox, err := s.sess.Mailbox(ctx, name, mode)
+	if err != nil {
+		return s.viewError(err)
+	}
+	st, err := mbox.Status(ctx)
+	if err == nil && st.UIDValidity != v.validity {
+		err = imap.ErrNoMailbox
+	}
+	if err != nil {
+		_ = mbox.Close()
+		return s.viewError(err)
+	}
+	old := v.mbox
+	v.mbox = mbox
+	if err := old.Close(); err != nil {
+		s.c.Log.Warn("closing a mailbox of the backend", "error", err)
+	}
+	return nil
 }
 
 func (s *session) subscribe(ctx context.Context, name string, on bool) error {

@@ -67,7 +67,7 @@ func (s *session) load(ctx context.Context, v *view) error {
 	if err != nil {
 		return err
 	}
-	v.modseq = st.HighestModSeq
+	v.validity, v.modseq = st.UIDValidity, st.HighestModSeq
 	v.uids = make([]imap.UID, 0, min(st.Messages, 1<<20)+16)
 	unseen := imap.SeqNum(0)
 	var last imap.UID

@@ -27,6 +27,7 @@ type session struct {
 	sess  Session
 	view  *view
 	enc   imapwire.FetchEncoder
+	begun bool  // some of the FETCH response that enc has open was sent
 	delim *rune // the hierarchy delimiter, once asked for
 
 	commands, bad, failures int

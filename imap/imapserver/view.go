@@ -4,6 +4,7 @@ package imapserver
 // numbers, and the moments at which it learns of changes.
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -18,6 +19,7 @@ import (
 type view struct {
 	mbox     Mailbox
 	name     string
+	validity uint32
 	readOnly bool
 
 	// uids are the messages in sequence; those in gone are expunged, and the
@@ -177,25 +179,45 @@ func (s *session) viewError(err error) error {
 // collect takes in the changes since the last time.
 func (s *session) collect(ctx context.Context, note noted) error {
 	v := s.view
-	since := v.modseq
-	for ch, err := range v.mbox.Changes(ctx, since) {
+	last, highest := v.last(), v.modseq
+	// They come in any order: those that are new by the UID are put in order,
+	// and what is over is over when all is known.
+	var fresh []imap.MessageInfo
+	var gone imap.UIDSet
+	for ch, err := range v.mbox.Changes(ctx, v.modseq) {
 		if err != nil {
 			return err
 		}
 		switch ch.Kind {
 		case imap.ChangeNew, imap.ChangeFlags:
-			if ch.Message.UID > v.last() {
-				v.add(&ch.Message)
-			} else {
+			if ch.Message.UID <= last {
 				s.tellFlags(&ch.Message, note)
+				break
 			}
+			m := imap.MessageInfo{UID: ch.Message.UID}
+			if imap.HasFlag(ch.Message.Flags, imap.FlagRecent) {
+				m.Flags = recentAlone
+			}
+			fresh = append(fresh, m)
 		case imap.ChangeVanished:
-			v.vanish(ch.Vanished)
+			gone.AddSet(ch.Vanished)
 		}
-		v.modseq = max(v.modseq, ch.ModSeq)
+		highest = max(highest, ch.ModSeq)
 	}
+	slices.SortStableFunc(fresh, func(a, b imap.MessageInfo) int { return cmp.Compare(a.UID, b.UID) })
+	for i := range fresh {
+		if fresh[i].UID > v.last() {
+			v.add(&fresh[i])
+		}
+	}
+	if !gone.Empty() {
+		v.vanish(gone)
+	}
+	v.modseq = highest
 	return nil
 }
+
+var recentAlone = []imap.Flag{imap.FlagRecent}
 
 // vanish notes those of set that the client knows.
 func (v *view) vanish(set imap.UIDSet) {
@@ -273,6 +295,7 @@ func (s *session) endFetch() {
 }
 
 func (s *session) sendFetch() {
+	s.begun = true
 	s.write(s.enc.Buf)
 	if s.enc.Buf = s.enc.Buf[:0]; cap(s.enc.Buf) > 64<<10 {
 		s.enc.Buf = nil

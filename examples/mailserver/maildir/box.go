@@ -490,7 +490,8 @@ type tx struct {
 	unwritten bool   // the index is written by compact
 	uids      uint32 // UIDs given out and not committed
 	seq       uint64
-	full      bool // there is no room for another keyword
+	full      bool  // there is no room for another keyword
+	err       error // of a write: what was to be written is lost
 }
 
 // modseq is the mod-sequence of everything in the change.
@@ -548,13 +549,14 @@ func (t *tx) write() error {
 	t.f.seal()
 	data := t.f.sealed
 	t.f.sealed, t.uids, t.seq = nil, 0, 0
-	if len(data) == 0 {
-		return nil
+	if len(data) == 0 || t.err != nil {
+		return t.err
 	}
 	if !t.unwritten {
 		if _, err := b.file.WriteAt(data, b.end); err != nil {
 			b.file.Truncate(b.end)
-			return fmt.Errorf("maildir: write the index: %w", err)
+			t.err = fmt.Errorf("maildir: write the index: %w", err)
+			return t.err
 		}
 	}
 	b.mu.Lock()

@@ -73,14 +73,19 @@ func (f *Folder) Store(ctx context.Context, ranges []Range, c FlagChange) (modif
 			return nil, err
 		}
 	}
+	var known *tx // has mask
+	var mask uint64
 	err = f.edit(ctx, ranges, func(t *tx, m message) error {
 		if c.UnchangedSince != nil && m.modseq > *c.UnchangedSince {
 			modified = append(modified, m.uid)
 			return nil
 		}
-		mask, err := t.keywordMask(c.Keywords, c.Op != Remove)
-		if err != nil {
-			return err
+		if t != known {
+			var err error
+			if mask, err = t.keywordMask(c.Keywords, c.Op != Remove); err != nil {
+				return err
+			}
+			known = t
 		}
 		flags, keywords := m.flags, m.keywords
 		switch c.Op {
@@ -362,7 +367,16 @@ func (f *Folder) moveTo(ctx context.Context, ranges []Range, to *Folder, c *Copi
 			return f.update(ctx, func(s *tx) error { return change(s, d) })
 		})
 	}
-	err = both(func(s, d *tx) error {
+	err = both(func(s, d *tx) (err error) {
+		var source, dest []uint32
+		defer func() {
+			// UIDs that did not get into the index are nobody's.
+			if cerr := d.commit(); cerr == nil {
+				c.Source, c.Dest = append(c.Source, source...), append(c.Dest, dest...)
+			} else if err == nil {
+				err = cerr
+			}
+		}()
 		list, err := f.outgoing(ranges)
 		if err != nil {
 			return err
@@ -386,8 +400,8 @@ func (f *Folder) moveTo(ctx context.Context, ranges []Range, to *Folder, c *Copi
 			s.touched[in.from.bits&inCur] = true
 			d.touched[where.dir], used[where.dir] = true, true
 			s.expunge(in.from.uid)
-			c.Source = append(c.Source, in.from.uid)
-			c.Dest = append(c.Dest, d.add(m, in.base, odd))
+			source = append(source, in.from.uid)
+			dest = append(dest, d.add(m, in.base, odd))
 		}
 		return nil
 	})

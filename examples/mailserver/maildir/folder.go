@@ -197,8 +197,9 @@ func (f *Folder) claim(t *tx) error {
 			continue
 		}
 		// One that an outsider renamed is found by the next look.
+		// One whose name has no room for flags stays in new.
 		if err := t.move(&m, m.flags, m.keywords, m.modseq); err != nil && !isGone(err) {
-			return err
+			f.store.log("maildir: a message stays in new", f.b.path, err)
 		}
 	}
 	t.f.add(appendOp(t.f.op(), opRecent, uint64(next)))

@@ -13,6 +13,7 @@ import (
 	"github.com/mailwire/mailwire/imap/imapwire"
 	"github.com/mailwire/mailwire/internal/netconn"
 	"github.com/mailwire/mailwire/internal/serve"
+	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/sasl"
 )
 
@@ -193,6 +194,13 @@ func (s *session) refused(pe *imapwire.ParseError) error {
 		return s.bye(nil, "This is IMAP")
 	}
 	e := pe.Response()
+	// What a client gets wrong before it is logged in may be its password.
+	var syntax *wire.SyntaxError
+	if s.sess == nil && pe.Answer == nil && errors.As(pe.Err, &syntax) {
+		without := *syntax
+		without.Near = nil
+		e.Text = without.Error()
+	}
 	s.write(imapwire.AppendError(nil, pe.Tag, e))
 	if pe.Close || e.Kind == imap.BYE {
 		_ = s.flush()

@@ -430,6 +430,11 @@ func TestTraceHidesCredentials(t *testing.T) {
 	c.line()
 	c.send("AGEAaHVudGVyMg==\r\n")
 	c.tagged()
+	// Typing errors are answered without what was typed.
+	for _, line := range []string{"t  LOGIN user hunter2", "t LOGIN user (hunter2", "t LOGIN user %hunter2", "%t LOGIN user hunter2"} {
+		c.send(line + "\r\n")
+		assert.Contains(t, c.line(), " BAD ")
+	}
 	c.ok("LOGIN user secret")
 	c.send("t APPEND INBOX {14+}\r\nprivate-octets\r\n")
 	c.tagged()

@@ -46,9 +46,10 @@ type box struct {
 
 	wake    chan struct{} // closed when something happened
 	waiters int
-	stop    chan struct{} // ends the poller
-	poke    chan struct{} // of another box on the same folder
-	failed  error         // of the poller
+	poller  context.Context
+	stop    context.CancelFunc // ends the poller
+	poke    chan struct{}      // of another box on the same folder
+	failed  error              // of the poller
 	syncLog group
 }
 

@@ -4,8 +4,10 @@ package maildir
 // disks that are full, keywords without end.
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -26,6 +28,32 @@ func TestNameWithoutRoom(t *testing.T) {
 	assert.Equal(t, "a\r\n", text(t, w, 1))
 	assert.Equal(t, []string{"2.short" + suffix(0, 0, "")}, files(t, w.b.join("cur")))
 	assert.Len(t, files(t, w.b.join("new")), 1)
+}
+
+// A lock that another process keeps holds nobody after the wait is over.
+func TestWaitWhileLocked(t *testing.T) {
+	s := newStore(t)
+	f := openFolder(t, s, Inbox, ReadWrite)
+	since := status(t, f).HighestModSeq
+	l, err := tryLock(f.b.join(lockFile))
+	require.NoError(t, err)
+	defer l.unlock()
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := make(chan error)
+	go func() { waited <- f.Wait(ctx, since) }()
+	for polls := false; !polls; runtime.Gosched() {
+		f.b.mu.Lock()
+		polls = f.b.waiters > 0
+		f.b.mu.Unlock()
+	}
+	drop(t, f, "new/1.x", "x")
+	for len(f.b.sem) == 0 {
+		runtime.Gosched() // the poller waits for the lock
+	}
+	cancel()
+	<-waited
+	f.b.sem <- struct{}{} // nobody has it any more
+	<-f.b.sem
 }
 
 // Keywords are looked up once, not for each message.

@@ -69,16 +69,16 @@ func (b *box) wakeAll() {
 func (b *box) wait(ctx context.Context, validity uint32, since uint64) error {
 	b.mu.Lock()
 	if b.waiters++; b.waiters == 1 {
-		b.stop = make(chan struct{})
+		b.poller, b.stop = context.WithCancel(context.Background())
 		b.failed = nil
-		go b.poll(b.stop)
+		go b.poll(b.poller)
 	}
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if b.waiters--; b.waiters == 0 {
-			close(b.stop)
+			b.stop()
 		}
 	}()
 	for first := true; ; first = false {
@@ -104,15 +104,13 @@ func (b *box) wait(ctx context.Context, validity uint32, since uint64) error {
 	}
 }
 
-// poll looks after the folder while somebody waits.
-func (b *box) poll(stop chan struct{}) {
+// poll looks after the folder while somebody waits, until ctx ends.
+func (b *box) poll(ctx context.Context) {
 	t := time.NewTicker(b.store.poll)
 	defer t.Stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	for {
 		select {
-		case <-stop:
+		case <-ctx.Done():
 			return
 		case <-t.C:
 		case <-b.poke:
@@ -122,7 +120,7 @@ func (b *box) poll(stop chan struct{}) {
 		}
 		if err := b.update(ctx, false, nil); err != nil {
 			b.mu.Lock()
-			if b.stop == stop {
+			if b.poller == ctx && ctx.Err() == nil {
 				b.failed = err
 			}
 			b.mu.Unlock()

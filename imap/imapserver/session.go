@@ -287,7 +287,7 @@ func (s *session) run(ctx context.Context, cmd *imapwire.Command) (result, error
 		s.put(&imapwire.CapabilityData{Capabilities: s.capabilities()})
 		return result{}, nil
 	case *imapwire.Noop:
-		return s.updated(ctx, result{}, nil, true)
+		return result{}, s.news(ctx)
 	case *imapwire.Logout:
 		s.logout = true
 		s.status("", imap.BYE, nil, "Logging out")
@@ -350,7 +350,7 @@ func (s *session) run(ctx context.Context, cmd *imapwire.Command) (result, error
 	}
 	switch a := cmd.Args.(type) {
 	case *imapwire.Check:
-		return s.updated(ctx, result{}, nil, true)
+		return result{}, s.news(ctx)
 	case *imapwire.Close:
 		return result{}, s.closeMailbox(ctx)
 	case *imapwire.Unselect:
@@ -376,9 +376,18 @@ func (s *session) run(ctx context.Context, cmd *imapwire.Command) (result, error
 	return result{}, errUnknown
 }
 
+// news is update for a command that is there for nothing else.
+func (s *session) news(ctx context.Context) error {
+	if s.view == nil {
+		return nil
+	}
+	return s.update(ctx, true, nil)
+}
+
 // updated tells the client what happened in the selected mailbox, and passes
 // on the result of the command. A BAD command changed nothing and waits for
-// nothing.
+// nothing. Where it is not known what happened, what the command did is done
+// all the same.
 func (s *session) updated(ctx context.Context, res result, err error, expunge bool) (result, error) {
 	var e *imap.Error
 	var f *fatal
@@ -386,7 +395,7 @@ func (s *session) updated(ctx context.Context, res result, err error, expunge bo
 		return res, err
 	}
 	if uerr := s.update(ctx, expunge, nil); uerr != nil {
-		if err == nil || isBye(uerr) {
+		if isBye(uerr) {
 			return res, uerr
 		}
 		s.backendError(uerr, "update")

@@ -76,6 +76,10 @@ type Session interface {
 	// mailbox and leaves INBOX, empty, and its children where they are (RFC
 	// 3501 section 6.3.5). Subscriptions stay as they are. to is not from and
 	// not below it.
+	//
+	// A Mailbox that is open goes with its new name, or returns
+	// [imap.ErrNoMailbox] from then on: the one that is selected is then
+	// opened again, and stays selected where its UIDVALIDITY is the same.
 	Rename(ctx context.Context, from, to string) error
 
 	// Subscribe and Unsubscribe change the list of subscriptions. Subscribing

@@ -286,3 +286,22 @@ func TestIdleFolders(t *testing.T) {
 	defer hub.mu.Unlock()
 	assert.NotContains(t, hub.boxes, s.join(".f"))
 }
+
+// A folder keeps its UIDs and its history under another name; what was open
+// under the old one is gone.
+func TestRenameKeepsHistory(t *testing.T) {
+	s := newStore(t)
+	require.NoError(t, s.Create(t.Context(), "a/b"))
+	f := openFolder(t, s, "a/b", ReadWrite)
+	appendText(t, f, "one", nil)
+	before := status(t, f)
+	require.NoError(t, s.Rename(t.Context(), "a", "c"))
+	_, err := f.Status(t.Context())
+	require.ErrorIs(t, err, ErrNoFolder)
+	g := openFolder(t, s, "c/b", ReadWrite)
+	assert.Equal(t, before.UIDValidity, g.UIDValidity())
+	uid := appendText(t, g, "two", nil)
+	changed, expunged := changes(t, g, before.HighestModSeq)
+	assert.Equal(t, []uint32{uid}, changed)
+	assert.Empty(t, expunged)
+}

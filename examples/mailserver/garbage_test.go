@@ -130,7 +130,7 @@ var garbage = []struct {
 			}
 			return nil
 		}
-	}, map[string]int{nameSMTP: 1, namePOP3: 1}}, // IMAP's BYE goes without a line
+	}, map[string]int{nameSMTP: 1, namePOP3: 1, nameIMAP: 1}},
 	{"NULs", func(*testing.T) func(io.Writer) error { return sending(make([]byte, 4096)) }, nil},
 	{"empty lines", func(*testing.T) func(io.Writer) error { return sending(bytes.Repeat([]byte("\r\n"), 4)) }, nil},
 	{"nothing", func(*testing.T) func(io.Writer) error { return sending(nil) },

@@ -204,6 +204,7 @@ func (s *session) refused(pe *imapwire.ParseError) error {
 	s.write(imapwire.AppendError(nil, pe.Tag, e))
 	if pe.Close || e.Kind == imap.BYE {
 		_ = s.flush()
+		s.c.Log.Info("session closed", "reason", e.Text)
 		return errEnd
 	}
 	return nil

@@ -48,14 +48,15 @@ func NewDecoder(r io.Reader, encoding string) io.Reader {
 	return r
 }
 
-// qpReader decodes quoted-printable (RFC 2045 section 6.7). Blanks at a line's end are dropped, as far as they fit into the
-// buffer.
+// qpReader decodes quoted-printable (RFC 2045 section 6.7). A run of up to qpMaxBlanks blanks at a line's end is dropped; a
+// longer one, which no line of 76 octets can hold, is kept whole.
 type qpReader struct {
 	r    io.Reader
 	in   [4096]byte
 	i, n int
 	err  error
 	eof  bool
+	kept bool // in[i] stands in a run of blanks that was found to stay
 }
 
 const qpMaxBlanks = 1024
@@ -108,6 +109,15 @@ func (q *qpReader) Read(p []byte) (int, error) {
 			q.fill()
 			continue
 		}
+		if q.kept {
+			for out < len(p) && q.i < q.n && (q.in[q.i] == ' ' || q.in[q.i] == '\t') {
+				p[out] = q.in[q.i]
+				out++
+				q.i++
+			}
+			q.kept = out == len(p) || q.i == q.n
+			continue
+		}
 		// What needs no look beyond the next two octets.
 		in, i := q.in[q.i:q.n], 0
 	fast:
@@ -138,10 +148,10 @@ func (q *qpReader) Read(p []byte) (int, error) {
 		c := q.in[q.i]
 		// An escape or a run of blanks: what it means depends on what follows.
 		j := q.i + 1
-		for j < q.n && j-q.i < qpMaxBlanks && (q.in[j] == ' ' || q.in[j] == '\t') {
+		for j < q.n && j-q.i <= qpMaxBlanks && (q.in[j] == ' ' || q.in[j] == '\t') {
 			j++
 		}
-		if !q.eof && q.n-j < 2 {
+		if !q.eof && q.n-j < 2 && j-q.i <= qpMaxBlanks {
 			q.fill()
 			continue
 		}
@@ -155,6 +165,10 @@ func (q *qpReader) Read(p []byte) (int, error) {
 		}
 		if c == '=' {
 			switch {
+			case j-q.i > qpMaxBlanks:
+				p[out] = c
+				out++
+				q.i++
 			case eol > 0:
 				q.i = j + eol
 			case len(rest) == 0: // at the end: a soft line break
@@ -170,13 +184,11 @@ func (q *qpReader) Read(p []byte) (int, error) {
 			}
 			continue
 		}
-		if eol > 0 || len(rest) == 0 {
+		if j-q.i <= qpMaxBlanks && (eol > 0 || len(rest) == 0) {
 			q.i = j // trailing blanks
 			continue
 		}
-		n := copy(p[out:], q.in[q.i:j])
-		out += n
-		q.i += n
+		q.kept = true
 	}
 	if out == 0 {
 		return 0, q.err

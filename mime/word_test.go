@@ -1,6 +1,7 @@
 package mime
 
 import (
+	"bytes"
 	"io"
 	"strings"
 	"testing"
@@ -215,6 +216,26 @@ func TestDecoder(t *testing.T) {
 	b, err := io.ReadAll(NewDecoder(strings.NewReader(long), "quoted-printable"))
 	require.NoError(t, err)
 	require.Equal(t, long, string(b))
+	fits, over := strings.Repeat("\t", qpMaxBlanks), strings.Repeat("\t", qpMaxBlanks+1)
+	for _, tt := range []struct{ in, want string }{
+		{"a" + fits + "\r\nb", "a\r\nb"},
+		{"a" + fits + "\n", "a\n"},
+		{"a" + fits, "a"},
+		{"a" + fits + "b", "a" + fits + "b"},
+		{"a" + over + "\r\nb", "a" + over + "\r\nb"},
+		{"a" + over + fits + over, "a" + over + fits + over},
+		{"a" + over + "b" + fits + "\nc \n", "a" + over + "b\nc\n"},
+		{"a=" + fits[1:] + "\r\nb", "ab"},
+		{"a=" + over[1:] + "\r\nb", "a=\r\nb"},
+		{"a=" + over + "\r\nb", "a=" + over + "\r\nb"},
+	} {
+		for _, r := range []io.Reader{strings.NewReader(tt.in), iotest.OneByteReader(strings.NewReader(tt.in)), iotest.HalfReader(strings.NewReader(tt.in))} {
+			b, err := io.ReadAll(iotest.OneByteReader(NewDecoder(r, "quoted-printable")))
+			require.NoError(t, err)
+			require.Equal(t, len(tt.want), len(b))
+			require.Equal(t, tt.want, string(b))
+		}
+	}
 	_, err = io.ReadAll(NewDecoder(iotest.ErrReader(io.ErrUnexpectedEOF), "quoted-printable"))
 	require.Equal(t, io.ErrUnexpectedEOF, err)
 }
@@ -222,6 +243,8 @@ func TestDecoder(t *testing.T) {
 func FuzzDecoder(f *testing.F) {
 	f.Add("a= \r\n=C3=A9 \n", 3)
 	f.Add("YWJj\nYQ=", 1)
+	f.Add("\x9b"+strings.Repeat("\t", 1800), 1)
+	f.Add("a="+strings.Repeat(" ", 1023)+"\r\n", 1)
 	f.Fuzz(func(t *testing.T, s string, n int) {
 		for _, enc := range []string{"quoted-printable", "base64"} {
 			want, err := io.ReadAll(NewDecoder(strings.NewReader(s), enc))
@@ -229,7 +252,10 @@ func FuzzDecoder(f *testing.F) {
 			require.LessOrEqual(t, len(want), len(s))
 			got, err := io.ReadAll(NewDecoder(iotest.OneByteReader(strings.NewReader(s)), enc))
 			require.NoError(t, err)
-			require.Equal(t, want, got)
+			require.True(t, bytes.Equal(want, got), "%s: %d octets whole, %d octet by octet", enc, len(want), len(got))
+			got, err = io.ReadAll(iotest.OneByteReader(NewDecoder(iotest.HalfReader(strings.NewReader(s)), enc)))
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(want, got), "%s: %d octets whole, %d in halves", enc, len(want), len(got))
 		}
 	})
 }

@@ -49,7 +49,9 @@ func (a Address) Addr() string {
 // AddressGroupEnd. What cannot be read as an address costs that one element, never the list: text without an address is
 // given as a name (several words or a quoted string) or mailbox (one word) without a host. Semicolons between addresses,
 // unclosed angle brackets, quotes and comments, unquoted specials in names, and encoded-words in place of names are taken.
-// Encoded-words within an address are not decoded.
+// Up to two unquoted pieces without a host before a named address are the front of its name, which a comma has cut: "Doe, John
+// <j@d.example>" is one mailbox. Of several at signs the last one parts mailbox and host. Encoded-words within an address are
+// not decoded.
 func ParseAddressList(s string) []Address {
 	return appendAddresses(nil, s, defaultAddresses)
 }
@@ -71,6 +73,12 @@ type addressParser struct {
 	badParen int  // comments found unclosed; a few are looked for, for each costs a look to the end
 	group    bool
 
+	// Pieces of text without a host that may be the front of the next name.
+	cutFrom  int // where the first of them begins
+	cutAt    int // its index in dst
+	cutCount int // how many there are; 0 for none
+	cutComma int // commas behind the last one
+
 	comment  string // the last comment of the element, without its parentheses
 	comments bool   // there was one
 }
@@ -78,6 +86,9 @@ type addressParser struct {
 func isWSP(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == 0 }
 
 const maxBadParens = 8
+
+// maxCutName is how many pieces before a comma may belong to a name; more are a list of local names.
+const maxCutName = 2
 
 // skipCFWS passes blanks and comments.
 func (p *addressParser) skipCFWS() {
@@ -157,8 +168,10 @@ func (p *addressParser) list() {
 		switch p.s[p.i] {
 		case ',':
 			p.i++
+			p.cutComma++
 		case ';':
 			p.i++
+			p.cutCount = 0
 			p.endGroup()
 		default:
 			p.element()
@@ -217,13 +230,19 @@ func (p *addressParser) element() {
 			}
 			special = true
 		case c == '<':
-			p.angle(s[start:lastEnd], special)
+			if p.cutCount > 0 && p.cutCount <= maxCutName && p.cutComma == 1 && lastEnd > start && s[start] != '"' {
+				p.angle(s[p.cutFrom:lastEnd], true, true)
+			} else {
+				p.angle(s[start:lastEnd], special, false)
+			}
+			p.cutCount = 0
 			return
 		case c == ',' || c == ';':
 			p.plain(start, lastEnd, words, quoted, special, at, atStart)
 			return
 		case c == ':' && at < 0 && words > 0:
 			p.i++
+			p.cutCount = 0
 			p.endGroup()
 			p.group = true
 			p.add(Address{Kind: AddressGroupStart, Mailbox: phrase(s[start:lastEnd], special)})
@@ -296,6 +315,14 @@ func (p *addressParser) plain(start, end, words int, quoted, special bool, at, a
 	}
 	if at < 0 {
 		t := s[start:end]
+		if p.cutCount == 0 || p.cutComma != 1 {
+			p.cutFrom, p.cutAt, p.cutCount = start, len(p.dst), 0
+		}
+		p.cutCount++
+		p.cutComma = 0
+		if quoted || p.comments {
+			p.cutCount = maxCutName + 1 // someone's whole name
+		}
 		if words == 1 && !quoted {
 			p.add(Address{Mailbox: strip(t, special), Name: p.commentName()})
 		} else {
@@ -303,6 +330,7 @@ func (p *addressParser) plain(start, end, words int, quoted, special bool, at, a
 		}
 		return
 	}
+	p.cutCount = 0
 	local := s[atStart:at]
 	local = strip(local, special || strings.ContainsAny(local, " \t"))
 	host, rest := cutHost(s[at+1 : end])
@@ -380,8 +408,9 @@ func cutHost(s string) (host, rest string) {
 	return string(b), s[q.i:]
 }
 
-// angle reads "<" ... ">" at p.i and what may follow it, up to the comma.
-func (p *addressParser) angle(name string, special bool) {
+// angle reads "<" ... ">" at p.i and what may follow it, up to the comma. cut says that the name holds pieces which have been
+// taken for elements of their own.
+func (p *addressParser) angle(name string, special, cut bool) {
 	s := p.s
 	for p.i < len(s) && (s[p.i] == '<' || isWSP(s[p.i])) {
 		p.i++
@@ -435,6 +464,13 @@ scan:
 	} else {
 		a.Mailbox = strip(s[start:at], dirty)
 		a.Host, _ = cutHost(s[at+1 : p.i])
+	}
+	switch {
+	case !cut:
+	case a.Host != "":
+		p.dst = p.dst[:p.cutAt]
+	default:
+		a.Name = phrase(name[strings.LastIndexByte(name, ',')+1:], special)
 	}
 	if p.i < len(s) && s[p.i] == '<' {
 		// <a@b <c@d>: the first ends here.

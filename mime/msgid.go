@@ -24,14 +24,30 @@ func ParseMessageIDs(s string) []string {
 		}
 		return ids
 	}
+	comments := true // none was found unclosed
 	for {
-		i := strings.IndexByte(s, '<')
+		i := strings.IndexAny(s, "<(")
+		if i >= 0 && s[i] == '(' {
+			if n := closedComment(s, i); comments && n > 0 {
+				s = s[n:]
+				continue
+			}
+			comments = false
+			i = strings.IndexByte(s, '<')
+		}
 		if i < 0 {
 			return ids
 		}
 		s = s[i+1:]
-		n := strings.IndexAny(s, "<>")
-		if n < 0 {
+		n := -1
+		if len(s) > 0 && s[0] == '"' { // obs-id-left: a quoted string may hold angle brackets
+			if q := strings.Index(s[1:], "\"@"); q >= 0 && strings.IndexByte(s[1:1+q], '"') < 0 {
+				n = 1 + q
+			}
+		}
+		if m := strings.IndexAny(s[max(n, 0):], "<>"); m >= 0 {
+			n = max(n, 0) + m
+		} else {
 			add(s)
 			return ids
 		}

@@ -118,6 +118,23 @@ func skipComment(s string, i int) int {
 	return len(s)
 }
 
+// closedComment returns the index behind the comment at s[i], or 0 if it is not closed.
+func closedComment(s string, i int) int {
+	for depth := 0; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i + 1
+			}
+		}
+	}
+	return 0
+}
+
 func isToken(c byte) bool {
 	switch c {
 	case '(', ')', '<', '>', '@', ',', ';', ':', '\\', '"', '/', '[', ']', '?', '=':
@@ -236,7 +253,18 @@ func (p *paramParser) value() string {
 				q.i++
 			}
 			at := q.i
-			if at < len(s) && s[at] == '(' || q.token() != "" && q.i < len(s) && s[q.i] == '=' && (q.i+1 >= len(s) || s[q.i+1] != '?') {
+			if at < len(s) && s[at] == '(' {
+				// A comment, if nothing of the value follows it: report (1).pdf is a name.
+				q.skip()
+				if behind := q.i; behind < len(s) && s[behind] != ';' && (q.token() == "" || q.i >= len(s) || s[q.i] != '=') {
+					p.i = max(behind, q.i)
+					continue
+				}
+				v := unfold(s[start:p.i])
+				p.i = at
+				return v
+			}
+			if q.token() != "" && q.i < len(s) && s[q.i] == '=' && (q.i+1 >= len(s) || s[q.i+1] != '?') {
 				v := unfold(s[start:p.i])
 				p.i = at
 				return v
@@ -389,7 +417,7 @@ func sectionNumber(s string) (int, bool) {
 	return n, true
 }
 
-// decodeParam decodes a value in which RFC 2047 is misused, or which is percent-encoded UTF-8 without saying so.
+// decodeParam decodes a value in which RFC 2047 is misused, or which holds octets over 127.
 func decodeParam(s string) string {
 	if strings.Contains(s, "=?") {
 		return DecodeText(s)

@@ -106,7 +106,7 @@ func (d *wordDecoder) decode() string {
 			d.flush()
 			d.out = append(d.out, textUTF8(between)...)
 		}
-		if d.inWord && !strings.EqualFold(charset, d.charset) {
+		if d.inWord && (!strings.EqualFold(charset, d.charset) || isUTF7(charset)) {
 			d.flush()
 		}
 		d.charset, d.inWord = charset, true
@@ -129,6 +129,9 @@ func (d *wordDecoder) flush() {
 		d.inWord = false
 	}
 }
+
+// isUTF7 tells the charset in which text put behind other text may be read as more of what that text left open.
+func isUTF7(charset string) bool { return len(charset) >= 5 && equalFold(charset[len(charset)-5:], "utf-7") }
 
 // word reads the encoded-word at s[i:]. end is 0 if there is none.
 func (d *wordDecoder) word(i int) (charset string, enc byte, text string, end int) {

@@ -387,7 +387,7 @@ func ended(b []byte) []byte {
 	return append(bytes.Clone(b), '\n')
 }
 
-// bodyEnds tells that a message has a blank line, so that its body is counted and comes back as it is.
+// hasBody tells that a message has a blank line, so that its body is counted and comes back as it is.
 func hasBody(b []byte) bool {
 	return bytes.HasPrefix(b, []byte("\n")) || bytes.HasPrefix(b, []byte("\r\n")) || bytes.Contains(b, []byte("\n\n")) || bytes.Contains(b, []byte("\n\r\n"))
 }
@@ -481,7 +481,7 @@ func TestCorpusMessages(t *testing.T) {
 	}{
 		{"content-length", 29},
 		{"issue1189", 4},
-		{"simple", 2},
+		{"simple", 3},
 		{"unmunged", 2}, // "From Russia with love" is no From_ line
 	} {
 		data, err := os.ReadFile(filepath.Join(dir, c.name+".mbox.txt"))

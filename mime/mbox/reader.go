@@ -15,6 +15,7 @@ type Reader struct {
 	at      io.ReaderAt // the file, where it can be read at will
 	base    int64       // the offset in at where src began
 	buf     []byte
+	tail    []byte // what stands behind a counted body in at
 	r, w    int
 	off     int64 // of buf[r] in the file
 	eof     bool
@@ -607,7 +608,10 @@ func (r *Reader) lengthRight() bool {
 
 // rightAt is lengthRight for a body at off in a file that can be read at will.
 func (r *Reader) rightAt(off, length int64) bool {
-	b := make([]byte, r.tailSize())
+	if r.tail == nil {
+		r.tail = make([]byte, r.tailSize())
+	}
+	b := r.tail
 	n, err := r.at.ReadAt(b, r.base+off+length)
 	if n == 0 && err == io.EOF && length > 0 {
 		// The body ends at the file's end, or would beyond it.

@@ -155,6 +155,14 @@ func appendRaw(dst []byte, text string) ([]byte, error) {
 	return append(dst, text...), nil
 }
 
+// appendRawValue appends a name or value of which neither may be empty: what comes next would be taken for it.
+func appendRawValue(dst []byte, text string) ([]byte, error) {
+	if text == "" {
+		return dst, &badToken{"raw value", text}
+	}
+	return appendRaw(dst, text)
+}
+
 func plain(s string) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' {

@@ -161,7 +161,7 @@ func (o *EncodeOptions) appendList(dst []byte, r *ListData) ([]byte, error) {
 			return dst, errEncode
 		}
 		dst = append(appendQuoted(dst, x.Name), ' ')
-		if dst, err = appendRaw(dst, x.Value); err != nil {
+		if dst, err = appendRawValue(dst, x.Value); err != nil {
 			return dst, err
 		}
 		sep = " "
@@ -209,7 +209,7 @@ func (o *EncodeOptions) appendStatusData(dst []byte, s *imap.MailboxStatus) ([]b
 		if dst, err = appendAtom(dst, x.Name); err != nil {
 			return dst, err
 		}
-		if dst, err = appendRaw(append(dst, ' '), x.Value); err != nil {
+		if dst, err = appendRawValue(append(dst, ' '), x.Value); err != nil {
 			return dst, err
 		}
 		sep = " "
@@ -275,7 +275,7 @@ func appendESearch(dst []byte, r *ESearchData) ([]byte, error) {
 		if dst, err = appendAtom(append(dst, ' '), x.Name); err != nil {
 			return dst, err
 		}
-		if dst, err = appendRaw(append(dst, ' '), x.Value); err != nil {
+		if dst, err = appendRawValue(append(dst, ' '), x.Value); err != nil {
 			return dst, err
 		}
 	}
@@ -305,7 +305,7 @@ func (o *EncodeOptions) appendNamespaces(dst []byte, list []imap.Namespace) ([]b
 				return dst, errEncode
 			}
 			dst = append(appendQuoted(append(dst, ' '), x.Name), ' ')
-			if dst, err = appendRaw(dst, x.Value); err != nil {
+			if dst, err = appendRawValue(dst, x.Value); err != nil {
 				return dst, err
 			}
 		}

@@ -149,8 +149,8 @@ func (e *FetchEncoder) Raw(item imap.RawItem) {
 	some := e.some
 	e.name("")
 	var err error
-	if e.Buf, err = appendRaw(e.Buf, item.Name); err == nil {
-		e.Buf, err = appendRaw(append(e.Buf, ' '), item.Value)
+	if e.Buf, err = appendRawValue(e.Buf, item.Name); err == nil {
+		e.Buf, err = appendRawValue(append(e.Buf, ' '), item.Value)
 	}
 	if err != nil {
 		e.Buf, e.some = e.Buf[:from], some

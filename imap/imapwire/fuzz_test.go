@@ -87,6 +87,7 @@ func FuzzResponse(f *testing.F) {
 			f.Add(line)
 		}
 	}
+	f.Add("* 1 FETCH (BODY[] {4}\r\nUID 3)")
 	f.Fuzz(func(t *testing.T, in string) {
 		r, err := ParseResponse([]byte(in), nil)
 		if err != nil {

@@ -240,6 +240,7 @@ func TestAppendResponseRefuses(t *testing.T) {
 		&FetchData{Seq: 1, Has: HasFlags, Flags: []imap.Flag{"a)"}},
 		&FetchData{Seq: 1, Has: HasEmailID, EmailID: "a b"},
 		&FetchData{Seq: 1, Extended: []imap.RawItem{{Name: "X", Value: "\r\n"}}},
+		&FetchData{Seq: 1, Extended: []imap.RawItem{{Name: "X"}}}, &FetchData{Seq: 1, Extended: []imap.RawItem{{Value: "x"}}},
 		&FetchData{Seq: 1, Sections: []SectionData{{Item: &imap.BodySection{Specifier: "\r\n"}, Body: []byte{}}}},
 	} {
 		out, err := AppendResponse([]byte("x"), r, nil)

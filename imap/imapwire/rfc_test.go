@@ -43,6 +43,9 @@ func TestRFCResponses(t *testing.T) {
 				assert.Contains(t, line, "...", "%s: %v", file, err)
 				continue
 			}
+			if strings.HasSuffix(line, "FETCH (...)") {
+				continue // an RFC's way to leave out: an item without a value
+			}
 			out, err := AppendResponse(nil, r, nil)
 			if !assert.NoError(t, err, line) {
 				continue

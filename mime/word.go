@@ -131,7 +131,9 @@ func (d *wordDecoder) flush() {
 }
 
 // isUTF7 tells the charset in which text put behind other text may be read as more of what that text left open.
-func isUTF7(charset string) bool { return len(charset) >= 5 && equalFold(charset[len(charset)-5:], "utf-7") }
+func isUTF7(charset string) bool {
+	return len(charset) >= 5 && equalFold(charset[len(charset)-5:], "utf-7")
+}
 
 // word reads the encoded-word at s[i:]. end is 0 if there is none.
 func (d *wordDecoder) word(i int) (charset string, enc byte, text string, end int) {

@@ -305,10 +305,10 @@ func Begin(ctx context.Context, m Mechanism, line Line) (*Attempt, error) {
 	c, ok := m.(*Credentials)
 	if !ok {
 		switch {
-		case line.Offered != nil && !fold(line.Offered, m.Name()):
-			return nil, fmt.Errorf("%w: %s: the server offers %s", ErrMechanism, m.Name(), offerText(line.Offered))
 		case m.Cleartext() && !line.Encrypted && !line.AllowCleartext:
 			return nil, ErrEncryption
+		case line.Offered != nil && !fold(line.Offered, m.Name()):
+			return nil, fmt.Errorf("%w: %s: the server offers %s", ErrMechanism, m.Name(), offerText(line.Offered))
 		}
 		return begin(m, nil, line)
 	}

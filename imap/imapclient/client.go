@@ -23,6 +23,7 @@ import (
 	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/imap/imapwire"
 	"github.com/mailwire/mailwire/internal/netconn"
+	"github.com/mailwire/mailwire/internal/saslline"
 	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/sasl"
 )
@@ -64,7 +65,8 @@ type Options struct {
 	// TLSConfig is for the handshake; its ServerName is the host of the
 	// address where it has none.
 	TLSConfig *tls.Config
-	// Auth, if set, logs in, unless the server greets with PREAUTH.
+	// Auth, if set, logs in, unless the server greets with PREAUTH: by a
+	// mechanism, or a *sasl.Credentials for the best that the server offers.
 	Auth sasl.Mechanism
 	// AllowCleartext lets Auth and Login send a password on a clear line.
 	AllowCleartext bool
@@ -275,7 +277,11 @@ func (c *Client) Login(ctx context.Context, user, password string) error {
 	return c.Do(ctx, &imapwire.Login{Username: user, Password: password}, nil)
 }
 
-// Authenticate logs in by a SASL mechanism (RFC 3501 section 6.2.2).
+// Authenticate logs in by a SASL mechanism (RFC 3501 section 6.2.2), or by the
+// best one for a *sasl.Credentials. Where the server refuses a token and the
+// credentials have a newer one, that is tried too. A refusal is an *imap.Error
+// by errors.As; sasl.ErrMechanism by errors.Is says that the server does not
+// offer the mechanism.
 func (c *Client) Authenticate(ctx context.Context, m sasl.Mechanism) error {
 	if m.Cleartext() && !c.Encrypted() && !c.opts.AllowCleartext {
 		return ErrCleartext
@@ -284,20 +290,34 @@ func (c *Client) Authenticate(ctx context.Context, m sasl.Mechanism) error {
 	if err != nil {
 		return err
 	}
-	if !caps.Has(imap.CapAuth(m.Name())) {
-		return fmt.Errorf("%w: %s", sasl.ErrMechanism, m.Name())
+	a, err := sasl.Begin(ctx, m, saslline.Client(c.conn, "imap", c.opts.TLSConfig, caps.Values("AUTH"), c.opts.AllowCleartext))
+	switch {
+	case errors.Is(err, sasl.ErrEncryption):
+		return ErrCleartext
+	case err != nil:
+		return fmt.Errorf("imapclient: AUTHENTICATE: %w", err)
 	}
-	x, initial, err := m.Start(sasl.Line{Encrypted: c.Encrypted()})
-	if err != nil {
-		return err
+	initialResponse := caps.Has(imap.CapSASLIR)
+	for {
+		err := c.exchange(ctx, a, initialResponse)
+		var refused *imap.Error
+		if !errors.As(err, &refused) || refused.Kind != imap.NO || c.closed {
+			return err
+		}
+		if a, err = a.Again(ctx, err); a == nil {
+			return err
+		}
 	}
-	args := &imapwire.Authenticate{Mechanism: m.Name()}
-	if caps.Has(imap.CapSASLIR) {
+}
+
+func (c *Client) exchange(ctx context.Context, x *sasl.Attempt, initialResponse bool) error {
+	args, initial := &imapwire.Authenticate{Mechanism: x.Mechanism}, x.Initial
+	if initialResponse {
 		args.Initial, initial = initial, nil
 	}
 	c.learn(nil)
 	var failed error
-	err = c.Do(ctx, args, func(r imapwire.Response) error {
+	err := c.Do(ctx, args, func(r imapwire.Response) error {
 		cont, ok := r.(*imapwire.Continuation)
 		if !ok {
 			return nil

@@ -13,10 +13,11 @@ import (
 	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/imap/imapwire"
 	"github.com/mailwire/mailwire/internal/netconn"
+	"github.com/mailwire/mailwire/internal/saslline"
 	"github.com/mailwire/mailwire/sasl"
 )
 
-func (s *session) line() sasl.Line { return sasl.Line{Encrypted: s.c.IsTLS()} }
+func (s *session) line() sasl.Line { return saslline.Server(s.c.Conn, "imap", s.srv.tls) }
 
 // capabilities is what the server can do in the present state.
 func (s *session) capabilities() imap.Capabilities {
@@ -145,6 +146,8 @@ func (s *session) loginFailed(ctx context.Context, err error) (result, error) {
 		return result{}, &imap.Error{Kind: imap.NO, Code: imap.CodeCannot, Text: "Not an offered way to log in"}
 	case errors.Is(err, sasl.ErrProtocol):
 		return result{}, badf("Malformed response")
+	case errors.Is(err, sasl.ErrTooMany):
+		answer = &imap.Error{Kind: imap.NO, Code: imap.CodeUnavailable, Text: "Too many authentication attempts"}
 	default:
 		s.c.Log.Error("authentication", "error", err)
 		answer = &imap.Error{Kind: imap.NO, Code: imap.CodeUnavailable, Text: "Temporary authentication failure"}

@@ -5,40 +5,52 @@ package smtpclient
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
-	"slices"
 
+	"github.com/mailwire/mailwire/internal/saslline"
 	"github.com/mailwire/mailwire/sasl"
 	"github.com/mailwire/mailwire/smtp"
 	"github.com/mailwire/mailwire/smtp/smtpwire"
 )
 
-// Auth authenticates (RFC 4954). The error is ErrCleartextAuth,
+// Auth authenticates (RFC 4954) by a mechanism, or by the best one for a
+// *sasl.Credentials. Where the server refuses a token and the credentials have
+// a newer one, that is tried too. The error is ErrCleartextAuth,
 // sasl.ErrMechanism (by errors.Is) if the server does not offer the
-// mechanism, an *smtp.Error for a refusal, or another one.
+// mechanism, an *smtp.Error (by errors.As) for a refusal, or another one.
 func (c *Client) Auth(ctx context.Context, m sasl.Mechanism) error {
 	done, err := c.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return c.authenticate(m)
+	return c.authenticate(ctx, m)
 }
 
-func (c *Client) authenticate(m sasl.Mechanism) error {
-	encrypted := c.net.IsTLS()
-	what := "AUTH " + m.Name()
+func (c *Client) authenticate(ctx context.Context, m sasl.Mechanism) error {
+	a, err := sasl.Begin(ctx, m, saslline.Client(c.net, "smtp", c.opts.TLSConfig, c.ext.Mechanisms(), c.opts.AllowCleartext))
 	switch {
-	case m.Cleartext() && !encrypted && !c.opts.AllowCleartext:
+	case errors.Is(err, sasl.ErrEncryption):
 		return ErrCleartextAuth
-	case !slices.Contains(c.ext.Mechanisms(), m.Name()):
-		return fmt.Errorf("smtpclient: %s: %w", what, sasl.ErrMechanism)
+	case err != nil:
+		return fmt.Errorf("smtpclient: AUTH: %w", err)
 	}
-	x, initial, err := m.Start(sasl.Line{Encrypted: encrypted})
-	if err != nil {
-		return err
+	for {
+		err := c.exchange(a)
+		var refused *smtp.Error
+		if !errors.As(err, &refused) || refused.Code < 500 {
+			return err
+		}
+		if a, err = a.Again(ctx, err); a == nil {
+			return err
+		}
 	}
-	cmd := &smtpwire.Command{Verb: smtpwire.AUTH, Arg: m.Name(), Initial: initial}
+}
+
+func (c *Client) exchange(x *sasl.Attempt) error {
+	what, initial := "AUTH "+x.Mechanism, x.Initial
+	cmd := &smtpwire.Command{Verb: smtpwire.AUTH, Arg: x.Mechanism, Initial: initial}
 	if n := base64.StdEncoding.EncodedLen(len(initial)); n+len(what)+3 > smtpwire.MaxAuthLine {
 		cmd.Initial = nil
 	} else {

@@ -72,7 +72,8 @@ type Options struct {
 	// TLSConfig is used for TLS; its ServerName is the host dialled where it
 	// is empty.
 	TLSConfig *tls.Config
-	// Auth, if set, authenticates once the connection is set up.
+	// Auth, if set, authenticates once the connection is set up: a mechanism,
+	// or a *sasl.Credentials for the best that the server offers.
 	Auth sasl.Mechanism
 	// AllowCleartext lets Auth show its secret on a line that is not
 	// encrypted.
@@ -287,7 +288,7 @@ func (c *Client) setUp(ctx context.Context) error {
 		return err
 	}
 	if c.opts.Auth != nil {
-		return c.authenticate(c.opts.Auth)
+		return c.authenticate(ctx, c.opts.Auth)
 	}
 	return nil
 }

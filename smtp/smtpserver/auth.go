@@ -128,6 +128,8 @@ func (c *Conn) authFailed(err error) error {
 		r = smtp.Error{Code: 535, EnhancedCode: smtp.EnhancedCode{5, 7, 8}, Message: "Authentication credentials invalid"}
 	case errors.Is(err, sasl.ErrProtocol):
 		r = smtp.Error{Code: 501, EnhancedCode: codeSyntax, Message: "Malformed authentication message"}
+	case errors.Is(err, sasl.ErrTooMany):
+		r.Message = "Too many authentication attempts"
 	case errors.As(err, &own):
 		r = *own
 	default:

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mailwire/mailwire/internal/saslline"
 	"github.com/mailwire/mailwire/sasl"
 	"github.com/mailwire/mailwire/smtp"
 	"github.com/mailwire/mailwire/smtp/smtpwire"
@@ -63,7 +64,7 @@ func (c *Conn) extensions(lines []string) []string {
 	return lines
 }
 
-func (c *Conn) line() sasl.Line { return sasl.Line{Encrypted: c.net.IsTLS()} }
+func (c *Conn) line() sasl.Line { return saslline.Server(c.net.Conn, "smtp", c.srv.tls) }
 
 // endTransaction gives up what MAIL began, if it did.
 func (c *Conn) endTransaction(ctx context.Context) {

@@ -2,7 +2,10 @@
 
 package smtp
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Body says what octets a message holds (RFC 6152, RFC 3030).
 type Body uint8
@@ -69,7 +72,50 @@ type OriginalRecipient struct {
 	Address string
 }
 
-// Param is a parameter of MAIL or RCPT that has no field of its own.
+// DeliverMode says what becomes of a message that can not be delivered in time
+// (RFC 2852 section 4).
+type DeliverMode byte
+
+// The values of by-mode.
+const (
+	DeliverUnstated DeliverMode = 0
+	DeliverNotify   DeliverMode = 'N' // it goes on, and the sender is told
+	DeliverReturn   DeliverMode = 'R' // it is returned
+)
+
+// DeliverBy is the parameter BY (RFC 2852). There is none where Mode is zero.
+type DeliverBy struct {
+	// Seconds is the time left, of at most nine digits: negative when it is
+	// over, which only DeliverNotify may be.
+	Seconds int64
+	Mode    DeliverMode
+	// Trace asks for a report of the message's way.
+	Trace bool
+}
+
+// Tracking is the parameter MTRK (RFC 3885). There is none where Certifier is
+// empty.
+type Tracking struct {
+	// Certifier is the hash of a secret, in base64 without padding.
+	Certifier string
+	// Timeout is for how long the message is to be tracked, in seconds; zero
+	// where it is not said.
+	Timeout int64
+}
+
+// ValidAction says what becomes of RRVS where the next server does not know it
+// (RFC 7293 section 3).
+type ValidAction byte
+
+// The actions of RRVS.
+const (
+	ValidUnstated ValidAction = 0
+	ValidContinue ValidAction = 'C' // deliver without
+	ValidReject   ValidAction = 'R' // do not deliver
+)
+
+// Param is a parameter of MAIL or RCPT that has no field of its own, and an
+// attribute of XCLIENT and XFORWARD.
 type Param struct {
 	// Name is the keyword, as it was written.
 	Name string
@@ -95,6 +141,23 @@ type MailOptions struct {
 	// EnvelopeID is ENVID of RFC 3461, decoded; at most 100 printable ASCII
 	// characters.
 	EnvelopeID string
+	// By is BY of RFC 2852.
+	By DeliverBy
+	// HoldFor is HOLDFOR of RFC 4865: how long the server is to keep the
+	// message back, in seconds of at most nine digits; zero for not at all.
+	HoldFor int64
+	// HoldUntil is HOLDUNTIL of RFC 4865, in whole seconds; the zero time is
+	// none. It excludes HoldFor.
+	HoldUntil time.Time
+	// Priority is MT-PRIORITY of RFC 6710, from -9 to 9; zero is that of
+	// every message and not said.
+	Priority int
+	// RequireTLS is REQUIRETLS of RFC 8689.
+	RequireTLS bool
+	// Track is MTRK of RFC 3885.
+	Track Tracking
+	// Solicit is SOLICIT of RFC 3865: keywords with commas between them.
+	Solicit string
 	// Other are the parameters without a field, in order.
 	Other []Param
 }
@@ -105,6 +168,11 @@ type RcptOptions struct {
 	Notify Notify
 	// Original is ORCPT of RFC 3461; its Type is empty when there is none.
 	Original OriginalRecipient
+	// ValidSince is RRVS of RFC 7293, in whole seconds: since when the
+	// mailbox must have had the same owner. The zero time is none.
+	ValidSince time.Time
+	// ValidAction goes with ValidSince.
+	ValidAction ValidAction
 	// Other are the parameters without a field, in order.
 	Other []Param
 }

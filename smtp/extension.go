@@ -3,7 +3,9 @@
 package smtp
 
 import (
+	"math"
 	"strings"
+	"time"
 
 	"github.com/mailwire/mailwire/internal/wire"
 )
@@ -110,4 +112,72 @@ func (x Extensions) Mechanisms() []string {
 		}
 	}
 	return names
+}
+
+// number reads a number of digits alone.
+func number(s string) (n int64, ok bool) {
+	if s == "" || len(s) > 18 {
+		return 0, false
+	}
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(s[i]-'0')
+	}
+	return n, true
+}
+
+// MinDeliverBy is the shortest time that DELIVERBY takes with DeliverReturn
+// (RFC 2852 section 2), in seconds; zero where the server does not say. ok
+// says whether DELIVERBY is offered.
+func (x Extensions) MinDeliverBy() (seconds int64, ok bool) {
+	args, ok := x.Get("DELIVERBY")
+	seconds, _ = number(args)
+	return seconds, ok
+}
+
+// FutureRelease is how far away HOLDFOR may be, in seconds, and HOLDUNTIL (RFC
+// 4865 section 4); either is zero where the server does not say. ok says
+// whether FUTURERELEASE is offered.
+func (x Extensions) FutureRelease() (seconds int64, until time.Time, ok bool) {
+	args, ok := x.Get("FUTURERELEASE")
+	first, rest, _ := strings.Cut(args, " ")
+	seconds, _ = number(first)
+	until, _ = time.Parse(time.RFC3339, strings.TrimSpace(rest))
+	return seconds, until, ok
+}
+
+// SessionLimits are those of LIMITS (RFC 9422). Zero is one that is not said.
+type SessionLimits struct {
+	// MailMax is the greatest number of transactions of a connection.
+	MailMax int
+	// RcptMax is the greatest number of recipients of a message.
+	RcptMax int
+	// RcptDomainMax is the greatest number of domains of the recipients of
+	// a message.
+	RcptDomainMax int
+}
+
+// Limits are those of LIMITS (RFC 9422 section 3). What is not understood is
+// passed over.
+func (x Extensions) Limits() (l SessionLimits) {
+	args, _ := x.Get("LIMITS")
+	for word := range strings.FieldsSeq(args) {
+		name, value, _ := strings.Cut(word, "=")
+		n, ok := number(value)
+		if !ok || n == 0 {
+			continue
+		}
+		v := int(min(n, math.MaxInt32))
+		switch {
+		case wire.EqualFold(name, "MAILMAX"):
+			l.MailMax = v
+		case wire.EqualFold(name, "RCPTMAX"):
+			l.RcptMax = v
+		case wire.EqualFold(name, "RCPTDOMAINMAX"):
+			l.RcptDomainMax = v
+		}
+	}
+	return l
 }

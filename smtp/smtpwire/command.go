@@ -3,8 +3,10 @@
 package smtpwire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -31,9 +33,14 @@ const (
 	QUIT     Verb = "QUIT"
 	STARTTLS Verb = "STARTTLS"
 	AUTH     Verb = "AUTH"
+	BDAT     Verb = "BDAT"     // RFC 3030
+	BURL     Verb = "BURL"     // RFC 4468
+	ETRN     Verb = "ETRN"     // RFC 1985
+	XCLIENT  Verb = "XCLIENT"  // Postfix
+	XFORWARD Verb = "XFORWARD" // Postfix
 )
 
-var verbs = [...]Verb{MAIL, RCPT, DATA, EHLO, HELO, QUIT, RSET, NOOP, AUTH, STARTTLS, LHLO, VRFY, EXPN, HELP}
+var verbs = [...]Verb{MAIL, RCPT, DATA, BDAT, EHLO, HELO, QUIT, RSET, NOOP, AUTH, STARTTLS, LHLO, VRFY, EXPN, HELP, ETRN, BURL, XCLIENT, XFORWARD}
 
 const (
 	// MaxCommandLine is the longest command line without extensions, in
@@ -46,11 +53,14 @@ const (
 	MaxReplyLine = 512
 
 	// mailExtra: SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC
-	// 6531), AUTH 500 (RFC 4954), RET and ENVID 117 (RFC 3461), and the
+	// 6531), AUTH 500 (RFC 4954), RET and ENVID 117 (RFC 3461), BY 17 (RFC
+	// 2852), HOLDUNTIL 34 (RFC 4865), MT-PRIORITY 15 (RFC 6710), REQUIRETLS
+	// 11 (RFC 8689), MTRK 40 (RFC 3885), SOLICIT 1000 (RFC 3865), and the
 	// longer paths of RFC 6531.
-	mailExtra = 26 + 17 + 10 + 500 + 117 + 354
-	// rcptExtra: NOTIFY 28 and ORCPT 500 (RFC 3461), longer paths.
-	rcptExtra = 28 + 500 + 496
+	mailExtra = 26 + 17 + 10 + 500 + 117 + 17 + 34 + 15 + 11 + 40 + 1000 + 285
+	// rcptExtra: NOTIFY 28 and ORCPT 500 (RFC 3461), RRVS 34 (RFC 7293),
+	// longer paths.
+	rcptExtra = 28 + 500 + 34 + 486
 )
 
 // MaxLine is the longest line of a command with the extensions that this
@@ -63,16 +73,22 @@ func (v Verb) MaxLine() int {
 		return MaxCommandLine + rcptExtra
 	case AUTH:
 		return MaxAuthLine
+	case BURL:
+		return maxURLLine
 	}
 	return MaxCommandLine
 }
+
+// maxURLLine is the longest line of BURL, for which RFC 4468 has no limit.
+const maxURLLine = 2560
 
 // Command is one command. Which fields count depends on the Verb.
 type Command struct {
 	Verb Verb
 	// Arg is the client's name in HELO, EHLO and LHLO; the mechanism, in
-	// capitals, in AUTH; the argument of VRFY, EXPN, HELP and NOOP; and
-	// everything behind the verb where the verb is not known.
+	// capitals, in AUTH; the argument of VRFY, EXPN, HELP and NOOP; the node
+	// of ETRN with its "@" or "#"; the URL of BURL; and everything behind
+	// the verb where the verb is not known.
 	Arg string
 	// Path is that of MAIL and RCPT.
 	Path smtp.Path
@@ -83,6 +99,13 @@ type Command struct {
 	// Initial is the initial response of AUTH, decoded: nil when there is
 	// none, and empty when it is the empty string.
 	Initial []byte
+	// Size is the number of octets behind the line of BDAT.
+	Size int64
+	// Last says that BDAT or BURL ends the message.
+	Last bool
+	// Attributes are those of XCLIENT and XFORWARD, in order, their names in
+	// capitals and their values decoded.
+	Attributes []smtp.Param
 }
 
 // ParseCommand parses one command line without its CRLF. Words fold as ASCII.
@@ -108,7 +131,7 @@ func ParseCommand(line []byte) (Command, error) {
 	if c.Verb == AUTH {
 		return c, c.parseAuth(line, n)
 	}
-	p := argParser{s: string(line[n:]), base: n}
+	p := newArgs(line[n:], n, c.Verb.xtext())
 	p.spaces()
 	switch c.Verb {
 	case HELO, EHLO, LHLO:
@@ -124,7 +147,13 @@ func ParseCommand(line []byte) (Command, error) {
 		if p.rest() != "" {
 			return c, p.fail(p.pos, codeArgs, "argument where the command has none")
 		}
-	case VRFY, EXPN:
+	case BDAT:
+		return c, c.parseChunk(&p)
+	case BURL:
+		return c, c.parseBurl(&p)
+	case XCLIENT, XFORWARD:
+		return c, c.parseAttributes(&p)
+	case VRFY, EXPN, ETRN:
 		if c.Arg = p.rest(); c.Arg == "" {
 			return c, p.fail(p.pos, codeArgs, "expected an argument")
 		}
@@ -154,12 +183,17 @@ func parseVerb(word []byte) Verb {
 	if len(word) == 0 || len(word) > 32 {
 		return ""
 	}
-	for _, c := range word {
+	var up [32]byte
+	for i, c := range word {
 		if !isVerbChar(c) {
 			return ""
 		}
+		if 'a' <= c && c <= 'z' {
+			c -= 'a' - 'A'
+		}
+		up[i] = c
 	}
-	return Verb(wire.Upper(string(word)))
+	return Verb(up[:len(word)])
 }
 
 func isVerbChar(c byte) bool {
@@ -195,11 +229,80 @@ func checkHelo(s string) (int, string) {
 	return 0, ""
 }
 
+// xtext says that the arguments of a command may have xtext.
+func (v Verb) xtext() bool { return v == MAIL || v == RCPT || v == XCLIENT || v == XFORWARD }
+
 // argParser is a cursor over a command's arguments.
 type argParser struct {
-	s    string
-	pos  int
-	base int // of s in the line
+	s string
+	// plain is s with every escape of xtext decoded, wherever it stands; it
+	// is s where there is none. Parameters are slices of it: one string
+	// backs a whole command.
+	plain string
+	pos   int
+	base  int // of s in the line
+}
+
+func newArgs(args []byte, base int, xtext bool) argParser {
+	if !xtext || bytes.IndexByte(args, '+') < 0 {
+		s := string(args)
+		return argParser{s: s, plain: s, base: base}
+	}
+	return decodeArgs(args, base)
+}
+
+func decodeArgs(args []byte, base int) argParser {
+	var room [1024]byte
+	both := append(room[:0], args...)
+	for i := 0; i < len(args); {
+		c, n := unescape(args[i:])
+		both = append(both, c)
+		i += n
+	}
+	s := string(both)
+	return argParser{s: s[:len(args)], plain: s[len(args):], base: base}
+}
+
+// unescape is the octet that xtext begins with, decoded if it is escaped, and
+// how many octets it takes.
+func unescape[T []byte | string](s T) (byte, int) {
+	if s[0] == '+' && len(s) > 2 {
+		if hi, lo := unhex(s[1]), unhex(s[2]); hi <= 15 && lo <= 15 {
+			return hi<<4 | lo, 3
+		}
+	}
+	return s[0], 1
+}
+
+// xtext decodes s[from:to], which must be a whole value.
+func (p *argParser) xtext(from, to int) (string, bool) {
+	value := p.s[from:to]
+	if strings.IndexByte(value, '=') >= 0 {
+		return "", false
+	}
+	if strings.IndexByte(value, '+') < 0 && len(p.plain) == len(p.s) {
+		return value, true
+	}
+	start := plainOffset(p.s[:from])
+	n := 0
+	for i := 0; i < len(value); n++ {
+		_, size := unescape(value[i:])
+		if size == 1 && value[i] == '+' {
+			return "", false
+		}
+		i += size
+	}
+	return p.plain[start : start+n], true
+}
+
+// plainOffset is where in argParser.plain what follows s begins.
+func plainOffset(s string) int {
+	n := 0
+	for i := 0; i < len(s); n++ {
+		_, size := unescape(s[i:])
+		i += size
+	}
+	return n
 }
 
 func (p *argParser) fail(pos int, code smtp.EnhancedCode, msg string) error {
@@ -277,9 +380,7 @@ func (c *Command) parseMail(p *argParser) error {
 	if c.Path, err = p.path(codeSender); err != nil {
 		return err
 	}
-	return p.params(func(name, value string, at int) error {
-		return p.mailParam(&c.Mail, name, value, at)
-	})
+	return p.mailParams(&c.Mail)
 }
 
 func (c *Command) parseRcpt(p *argParser) error {
@@ -295,9 +396,7 @@ func (c *Command) parseRcpt(p *argParser) error {
 	if c.Path.IsNull() {
 		return p.fail(at, codeRcpt, "the null path receives nothing")
 	}
-	return p.params(func(name, value string, at int) error {
-		return p.rcptParam(&c.Rcpt, name, value, at)
-	})
+	return p.rcptParams(&c.Rcpt)
 }
 
 // parseAuth parses AUTH, whose arguments begin at n. Its errors show nothing
@@ -424,7 +523,20 @@ func appendCommand(dst []byte, c *Command) ([]byte, error) {
 			return append(dst, " ="...), nil
 		}
 		return base64.StdEncoding.AppendEncode(append(dst, ' '), c.Initial), nil
-	case VRFY, EXPN:
+	case BDAT:
+		if c.Size < 0 {
+			return nil, &EncodeError{"a chunk", "its size is negative"}
+		}
+		dst = strconv.AppendInt(append(dst, ' '), c.Size, 10)
+		return appendLast(dst, c.Last), nil
+	case BURL:
+		if !isURL(c.Arg) {
+			return nil, &EncodeError{"the URL", "it is not absolute or not printable ASCII"}
+		}
+		return appendLast(append(append(dst, ' '), c.Arg...), c.Last), nil
+	case XCLIENT, XFORWARD:
+		return appendAttributes(dst, c.Attributes)
+	case VRFY, EXPN, ETRN:
 		if c.Arg == "" {
 			return nil, &EncodeError{"the argument", "it is empty"}
 		}

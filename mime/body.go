@@ -11,7 +11,7 @@ import (
 )
 
 // A Body is the leaves of one message as a mail client shows them, each in the order of the message. Together the lists have
-// every leaf of it (embedded messages are leaves here), some in both Text and HTML. Parts are chosen as RFC 8621 section 4.1.4
+// every leaf of it (embedded messages are leaves here), some in two or three of them. Parts are chosen as RFC 8621 section 4.1.4
 // says, and beyond it the root of a multipart/related is the one its start parameter names (RFC 2387), and text of
 // an unknown subtype is shown as plain text (RFC 2046 section 4.1.4).
 type Body struct {
@@ -20,10 +20,28 @@ type Body struct {
 	Text []*Part
 	// HTML is what to show where HTML is wanted. A part is text/plain where the sender made no HTML of it.
 	HTML []*Part
-	// Inline is the other parts of multipart/related: what the HTML refers to by Content-ID or Content-Location.
+	// Inline is the other parts of multipart/related, which the HTML refers to by Content-ID or Content-Location, and the image,
+	// audio and video that stands between texts.
 	Inline []*Part
 	// Attachments is the files: all that says Content-Disposition: attachment, embedded messages, and whatever cannot be shown.
 	Attachments []*Part
+}
+
+// Files yields Inline and Attachments together, in the order of the message.
+func (b *Body) Files() iter.Seq[*Part] {
+	return func(yield func(*Part) bool) {
+		in, at := b.Inline, b.Attachments
+		for len(in)+len(at) > 0 {
+			l := &in
+			if len(in) == 0 || len(at) > 0 && at[0].Start < in[0].Start {
+				l = &at
+			}
+			if !yield((*l)[0]) {
+				return
+			}
+			*l = (*l)[1:]
+		}
+	}
 }
 
 // Body returns the leaves of the message p by their roles. p may be any part; a part of message/rfc822 is one attachment,
@@ -116,7 +134,10 @@ func (b *Body) add(parts []*Part, multipart string, root int, alternative bool, 
 		if html != nil {
 			*html = append(*html, p)
 		}
-		if text == nil && html == nil || media && (text == nil || html == nil) {
+		switch {
+		case media:
+			b.Inline = append(b.Inline, p)
+		case text == nil && html == nil:
 			b.Attachments = append(b.Attachments, p)
 		}
 	}

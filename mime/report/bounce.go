@@ -1,0 +1,559 @@
+package report
+
+// Bounces that follow no standard: recipients and what stands with them, read line by line.
+
+import (
+	"slices"
+	"strings"
+)
+
+// bounce reads a bounce without a part for machines; false means that the message is none.
+func (p *parser) bounce(r *Report) (bool, error) {
+	n, err := p.notice()
+	if n == nil {
+		return false, err
+	}
+	x := extractor{n: n, limit: p.lim.Recipients, index: map[string]int{}}
+	name := ""
+	for i := range systems {
+		if s := &systems[i]; s.matches(n, p.from) {
+			if x.run(s); len(x.list) > 0 {
+				name = s.name
+				break
+			}
+			x.reset()
+			if name == "" && len(p.from.failed) > 0 {
+				name = s.name
+			}
+		}
+	}
+	switch {
+	case len(x.list) > 0:
+	case len(p.from.failed) > 0 && (name != "" || p.from.daemon || p.from.bounceSubject()):
+		if name == "" {
+			name = "generic"
+		}
+		x.generic()
+		x.only(p.from.failed)
+	case (p.from.daemon || p.from.bounceSubject()) && !autoSubject(p.from.subject):
+		name = "generic"
+		x.generic()
+	}
+	l := x.recipients(name == "generic" && len(p.from.failed) == 0)
+	if len(l) == 0 {
+		return false, nil
+	}
+	r.Kind, r.System, r.Recipients = Bounce, name, l
+	if err := p.original(r, nil); err != nil {
+		return true, err
+	}
+	if r.Original == nil {
+		r.OriginalHeader = n.header()
+		r.OriginalMessageID = messageID(r.OriginalHeader)
+	}
+	if r.OriginalMessageID == "" {
+		r.OriginalMessageID = n.messageID()
+	}
+	return true, nil
+}
+
+// An extractor collects recipients.
+type extractor struct {
+	n     *notice
+	limit int
+	list  []*found
+	index map[string]int // by address in lower case
+	group int            // where in list the recipients begin that share what comes
+	cur   *found
+	quiet bool // a blank line has ended what belongs to cur alone
+}
+
+// found is a recipient, and the paragraphs that stand with it.
+type found struct {
+	addr, original string
+	action         Action
+	text           []string
+	size           int
+}
+
+// maxText is how many octets of text are kept for one recipient.
+const maxText = 4000
+
+func (f *found) add(s string, paragraph bool) {
+	if s == "" || f.size > maxText {
+		return
+	}
+	f.size += len(s)
+	if paragraph || len(f.text) == 0 {
+		f.text = append(f.text, s)
+	} else {
+		f.text[len(f.text)-1] += " " + s
+	}
+}
+
+func (x *extractor) reset() {
+	x.list, x.group, x.cur = nil, 0, nil
+	clear(x.index)
+}
+
+// run reads the notice as a system lays it out.
+func (x *extractor) run(s *system) {
+	type region struct {
+		at, line int
+		rest     string // of the line at, for a phrase that the recipient follows in the same line
+		action   Action
+	}
+	var regions []region
+	flat := x.n.flat
+	for _, sec := range s.sections {
+		for i := 0; len(regions) < 100; {
+			k := strings.Index(flat[i:], sec.phrase)
+			if k < 0 {
+				break
+			}
+			end := i + k + len(sec.phrase)
+			regions = append(regions, region{at: end, line: x.n.lineAt(end-1) + 1, action: sec.action})
+			i = end
+		}
+	}
+	for _, sec := range s.inline {
+		if k := strings.Index(flat, sec.phrase); k >= 0 {
+			end := k + len(sec.phrase)
+			rest := flat[end:]
+			if addr, _, ok := leadingAddress(strings.TrimLeft(rest[:min(len(rest), 400)], " ")); ok {
+				regions = append(regions, region{at: end, line: x.n.lineAt(end-1) + 1, rest: addr, action: sec.action})
+			}
+		}
+	}
+	slices.SortStableFunc(regions, func(a, b region) int { return a.at - b.at })
+	warn := containsAny(flat, warnings)
+	action := Failed
+	for i, r := range regions {
+		if r.action != "" {
+			action = r.action
+		}
+		if warn && action == Failed {
+			action = Delayed
+		}
+		to := len(x.n.lines)
+		if i+1 < len(regions) {
+			to = min(to, max(r.line, regions[i+1].line))
+			if regions[i+1].rest == "" && to > r.line {
+				to-- // the next phrase's own line
+			}
+		}
+		if r.rest != "" {
+			x.start(x.asWritten(r.rest), "", action)
+			x.quiet = true
+		}
+		from := min(r.line, to)
+		if s.name == "sendmail" && r.action == "" {
+			x.transcript(x.n.lines[from:to], action)
+			continue
+		}
+		x.lines(x.n.lines[from:to], action)
+	}
+}
+
+// generic reads the notice of an unknown system.
+func (x *extractor) generic() {
+	action := Failed
+	if containsAny(x.n.flat, warnings) {
+		action = Delayed
+	}
+	x.lines(x.n.lines, action)
+}
+
+// only keeps the recipients of X-Failed-Recipients, and takes the whole text for those that the text does not name.
+func (x *extractor) only(failed []string) {
+	action := Failed
+	if containsAny(x.n.flat, warnings) {
+		action = Delayed
+	}
+	all := x.index
+	old := x.list
+	x.reset()
+	list := old
+	x.index = map[string]int{}
+	for _, a := range failed {
+		if i, ok := all[strings.ToLower(a)]; ok {
+			x.index[strings.ToLower(a)] = len(x.list)
+			x.list = append(x.list, list[i])
+			continue
+		}
+		if f := x.start(a, "", action); f != nil {
+			for _, l := range paragraphs(x.n.lines) {
+				f.add(l, true)
+			}
+		}
+	}
+}
+
+// paragraphs joins lines between blank ones.
+func paragraphs(lines []string) []string {
+	var l []string
+	open := false
+	for _, s := range lines {
+		switch {
+		case s == "":
+			open = false
+		case open:
+			l[len(l)-1] += " " + s
+		default:
+			l = append(l, s)
+			open = true
+		}
+	}
+	return l
+}
+
+// asWritten finds an address, taken from flat, in the lines, for its letters' case.
+func (x *extractor) asWritten(addr string) string {
+	for _, l := range x.n.lines {
+		low := strings.ToLower(l)
+		if i := strings.Index(low, addr); i >= 0 && len(low) == len(l) {
+			return l[i : i+len(addr)]
+		}
+	}
+	return addr
+}
+
+// start begins a recipient, or goes back to one that the notice named before.
+func (x *extractor) start(addr, original string, action Action) *found {
+	key := strings.ToLower(addr)
+	if i, ok := x.index[key]; ok {
+		x.cur = x.list[i]
+		x.group = i
+		x.quiet = false
+		if x.cur.original == "" {
+			x.cur.original = original
+		}
+		return x.cur
+	}
+	if len(x.list) >= x.limit {
+		x.cur = nil
+		return nil
+	}
+	x.cur = &found{addr: addr, original: original, action: action}
+	x.index[key] = len(x.list)
+	x.list = append(x.list, x.cur)
+	// Recipients one below the other share what follows.
+	if k := len(x.list) - 1; k == 0 || x.quiet || len(x.list[k-1].text) > 0 {
+		x.group = k
+	}
+	x.quiet = false
+	return x.cur
+}
+
+// lines reads a section: lines with a recipient, and those that belong to it.
+func (x *extractor) lines(lines []string, action Action) {
+	for i := range x.list {
+		x.group = i + 1
+	}
+	if x.quiet && x.cur != nil { // a recipient in a sentence
+		x.group = x.index[strings.ToLower(x.cur.addr)]
+	}
+	paragraph := true
+	for _, l := range lines {
+		if l == "" {
+			x.quiet = x.cur != nil && len(x.cur.text) > 0 || x.quiet
+			paragraph = true
+			continue
+		}
+		if strings.HasPrefix(l, "-----") {
+			break
+		}
+		if rest, ok := cutOrigin(l); ok && x.cur != nil {
+			if x.cur.original == "" {
+				x.cur.original = rest
+			}
+			continue
+		}
+		if addr, original, rest, ok := addressLine(l); ok {
+			if f := x.start(addr, original, action); f != nil {
+				f.add(rest, true)
+			}
+			paragraph = rest == ""
+			continue
+		}
+		if x.cur == nil {
+			continue
+		}
+		for _, f := range x.list[min(x.group, len(x.list)-1):] {
+			f.add(l, paragraph)
+		}
+		paragraph = false
+	}
+}
+
+// cutOrigin reads the note that tells of which address the recipient came.
+func cutOrigin(l string) (string, bool) {
+	low := strings.ToLower(l)
+	for _, p := range []string{"(generated from ", "(ultimately generated from ", "(expanded from: ", "(expanded from "} {
+		if strings.HasPrefix(low, p) {
+			addr, _, ok := leadingAddress(strings.TrimLeft(l[len(p):], " "))
+			return addr, ok
+		}
+	}
+	return "", false
+}
+
+// transcript reads sendmail's: "... while talking to host.:", ">>> command", "<<< reply", and lines of its own.
+func (x *extractor) transcript(lines []string, action Action) {
+	host := ""
+	var asked *found
+	for _, l := range lines {
+		low := strings.ToLower(l)
+		switch {
+		case l == "":
+			continue
+		case strings.HasPrefix(l, "-----"):
+			return
+		case strings.Contains(low, "while talking to "):
+			host = findHost(l)
+			asked = nil
+			continue
+		case strings.HasPrefix(l, ">>>"):
+			asked = nil
+			if i := strings.Index(low, "to:"); i >= 0 {
+				if addr, _, ok := leadingAddress(strings.TrimLeft(l[i+3:], " ")); ok {
+					if k, ok := x.index[strings.ToLower(addr)]; ok {
+						asked = x.list[k]
+					} else if len(x.index) == 0 {
+						asked = x.start(addr, "", action)
+					}
+				}
+			}
+			continue
+		}
+		l = strings.TrimPrefix(l, "<<< ")
+		f := asked
+		body := l
+		if replyAt(l) != 0 {
+			body = strings.TrimLeft(l[3:], " -")
+			if _, n := statusAt(body); n > 0 {
+				body = strings.TrimLeft(body[n:], " ")
+			}
+		}
+		if addr, _, ok := leadingAddress(body); ok {
+			if k, ok := x.index[strings.ToLower(addr)]; ok {
+				f = x.list[k]
+			} else if len(x.list) == 0 || strings.Contains(body, "...") && replyAt(l) != 0 && len(x.list) == 0 {
+				f = x.start(addr, "", action)
+			}
+		}
+		if f != nil {
+			f.add(l, true)
+			if host != "" {
+				f.add("while talking to "+host, true)
+			}
+			continue
+		}
+		for _, f := range x.list {
+			f.add(l, true)
+			if host != "" {
+				f.add("while talking to "+host, true)
+			}
+		}
+	}
+}
+
+// recipients makes verdicts of what was found. With evident, one without an SMTP reply, a status or a known reason does not count.
+func (x *extractor) recipients(evident bool) []Recipient {
+	var l []Recipient
+	for _, f := range x.list {
+		r := Recipient{Address: f.addr, Original: f.original, Action: f.action}
+		best := pick(f.text)
+		r.Diagnostic = best
+		for _, t := range f.text {
+			if r.RemoteMTA == "" {
+				r.RemoteMTA = findHost(t)
+			}
+		}
+		at, code := findReply(best)
+		status := findStatus(best)
+		if code != 0 {
+			r.Diagnostic = trimDiagnostic(best[at:])
+		}
+		if s, d, ok := reason(best); evident && code == 0 && status.IsZero() {
+			if !ok || f.text == nil {
+				continue
+			}
+			_, _ = s, d
+		}
+		r.complete()
+		if r.Action == Failed && r.Status[0] == 2 || r.Action == Delayed && r.Status[0] != 4 {
+			// The code is of another step of the delivery.
+			r.Status = Status{map[Action]int{Failed: 5, Delayed: 4}[r.Action], r.Status[1], r.Status[2]}
+		}
+		l = append(l, r)
+	}
+	return l
+}
+
+// pick returns the paragraph that says why: with an SMTP reply, else with a status code, else with a known reason, else the first.
+func pick(text []string) string {
+	for _, t := range text {
+		if _, code := findReply(t); code >= 400 {
+			return oneLine(t)
+		}
+	}
+	for _, t := range text {
+		if _, code := findReply(t); code != 0 {
+			return oneLine(t)
+		}
+	}
+	for _, t := range text {
+		if !findStatus(t).IsZero() {
+			return oneLine(t)
+		}
+	}
+	for _, t := range text {
+		if _, _, ok := reason(t); ok {
+			return oneLine(t)
+		}
+	}
+	if len(text) > 0 {
+		return oneLine(text[0])
+	}
+	return ""
+}
+
+// trimDiagnostic removes the marks that systems put around a reply.
+func trimDiagnostic(s string) string {
+	s = strings.TrimRight(s, " #")
+	s = strings.TrimSuffix(s, "SMTP")
+	s = strings.TrimRight(s, " #")
+	for _, q := range []string{"'", `"`} {
+		if strings.HasSuffix(s, q) && strings.Count(s, q)%2 == 1 {
+			s = s[:len(s)-1]
+		}
+	}
+	if strings.HasSuffix(s, ")") && strings.Count(s, "(") < strings.Count(s, ")") {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// addressLine reads a line that names a recipient: alone, in angle brackets, behind a name, or before a colon or dots and a
+// diagnostic.
+func addressLine(l string) (addr, original, rest string, ok bool) {
+	l = strings.TrimLeft(l, "*-•·'\" \t")
+	if p, found := strings.CutPrefix(l, "generated by "); found {
+		l = p
+	}
+	if addr, rest, ok = leadingAddress(l); ok {
+		rest = strings.TrimLeft(rest, "'\" \t")
+		if o, found := strings.CutPrefix(rest, "(expanded from"); found {
+			o = strings.TrimLeft(o, ": ")
+			if a, r, ok := leadingAddress(o); ok {
+				original = a
+				rest = strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(r, " "), ")"), " ")
+			}
+		}
+		switch {
+		case rest == "", rest == ".", rest == ",", rest == ";":
+			return addr, original, "", true
+		case strings.HasPrefix(rest, "..."):
+			return addr, original, strings.TrimLeft(rest, ". "), true
+		case rest[0] == ':':
+			return addr, original, strings.TrimLeft(rest, ": "), true
+		case rest[0] == '(':
+			return addr, original, rest, true
+		case strings.HasPrefix(rest, "on ") && len(rest) > 3 && isDigit(rest[3]), strings.HasPrefix(rest, "am ") && len(rest) > 3 && isDigit(rest[3]), strings.HasPrefix(rest, "le ") && len(rest) > 3 && isDigit(rest[3]):
+			return addr, original, "", true
+		case rest[0] == '<' && strings.HasSuffix(rest, ">"): // joe@example.org<mailto:joe@example.org>
+			return addr, original, "", true
+		case strings.HasPrefix(rest, "#") || replyAt(rest) != 0:
+			return addr, original, rest, true
+		case strings.HasPrefix(rest, "- "):
+			return addr, original, rest[2:], true
+		}
+		return "", "", "", false
+	}
+	// Name (addr), Name <addr>, Name<mailto:addr>.
+	if n := len(l); n > 2 && n < 400 && (l[n-1] == ')' || l[n-1] == '>') {
+		open := byte('(')
+		if l[n-1] == '>' {
+			open = '<'
+		}
+		if i := strings.LastIndexByte(l, open); i > 0 {
+			a := strings.TrimPrefix(l[i+1:n-1], "mailto:")
+			name := l[:i]
+			if looksLikeAddress(a) && len(name) < 100 && !strings.ContainsAny(name, ":;.<>") && replyAt(name) == 0 && len(strings.Fields(name)) <= 6 {
+				return a, "", "", true
+			}
+		}
+	}
+	return "", "", "", false
+}
+
+// leadingAddress reads an address at the beginning of s, in angle brackets or not.
+func leadingAddress(s string) (addr, rest string, ok bool) {
+	s = strings.TrimPrefix(s, "'")
+	if strings.HasPrefix(s, "<") {
+		i := strings.IndexByte(s[:min(len(s), maxAddress+2)], '>')
+		if i < 0 {
+			return "", "", false
+		}
+		addr = strings.TrimPrefix(strings.Trim(s[1:i], " "), "mailto:")
+		return addr, s[i+1:], looksLikeAddress(addr)
+	}
+	n := addressLen(s)
+	for n > 0 && (s[n-1] == '.' || s[n-1] == '-') { // of the sentence
+		n--
+	}
+	addr = s[:n]
+	return addr, s[n:], looksLikeAddress(addr)
+}
+
+// maxAddress is the longest address that is taken, in octets.
+const maxAddress = 320
+
+// addressLen is how many octets at the beginning of s can be an address.
+func addressLen(s string) int {
+	i := 0
+	if strings.HasPrefix(s, `"`) {
+		j := strings.IndexByte(s[1:min(len(s), maxAddress)], '"')
+		if j < 0 {
+			return 0
+		}
+		i = j + 2
+	}
+	for i < len(s) && i < maxAddress {
+		c := s[i]
+		if c == '[' && i > 0 && s[i-1] == '@' {
+			j := strings.IndexByte(s[i:], ']')
+			if j < 0 || j > 60 {
+				return i
+			}
+			return i + j + 1
+		}
+		if c <= ' ' || strings.IndexByte(`()<>[]:;,"\`, c) >= 0 || c == '\'' && i+1 < len(s) && !isAlnum(s[i+1]) || c == '\'' && i+1 == len(s) {
+			break
+		}
+		i++
+	}
+	return i
+}
+
+// looksLikeAddress tells whether all of s is an address with a domain.
+func looksLikeAddress(s string) bool {
+	at := strings.LastIndexByte(s, '@')
+	if at <= 0 || at == len(s)-1 || len(s) > maxAddress || addressLen(s) != len(s) {
+		return false
+	}
+	local, domain := s[:at], s[at+1:]
+	if strings.IndexByte(local, '@') >= 0 && local[0] != '"' {
+		return false
+	}
+	if domain[0] == '[' {
+		return domain[len(domain)-1] == ']'
+	}
+	for i := 0; i < len(domain); i++ {
+		if c := domain[i]; !isAlnum(c) && c != '.' && c != '-' && c != '_' && c < 0x80 {
+			return false
+		}
+	}
+	return isAlnum(domain[0]) || domain[0] >= 0x80
+}

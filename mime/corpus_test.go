@@ -135,7 +135,7 @@ var stalwartDeliberate = []deliberate{
 	{"thirdparty/014.eml", "text of x-ymail-osg", "folding is undone in every text"},
 	{"thirdparty/014.eml", "received from", "a line ending is no part of a value"},
 	{"thirdparty/014.eml", "received id", "a line ending is no part of a value"},
-	{"thirdparty/015.eml", "parts", "PLACEHOLDER"},
+	{"thirdparty/015.eml", "parts", "a delimiter behind a header ends it, so that attached messages which were cut short do not swallow those behind them"},
 }
 
 func TestCorpusMailparser(t *testing.T) {

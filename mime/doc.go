@@ -18,6 +18,7 @@
 //   - Lines end in CRLF or LF, mixed at will. A lone CR is an octet of its line.
 //   - A message that begins with a blank line has an empty header. A leading "From " line (or ">From ") is kept in the
 //     header's octets as a field without a name.
+//   - A byte order mark before a header is kept in the same way, and is in no field's name.
 //   - A header line that is no field stays in the header, nameless, if a field follows it at once; otherwise the header
 //     ends there without a blank line and the line belongs to the body.
 //   - A delimiter is a whole line: "--", the boundary, optionally "--", optionally spaces and tabs. The line ending before

@@ -108,7 +108,7 @@ func (h Header) Envelope() *Envelope {
 	uses := usesArr[:0]
 	var have [envMembers]bool
 	size := 0
-	rest := h.raw
+	rest := bytes.TrimPrefix(h.raw, byteOrderMark)
 	var f Field
 	for {
 		at := len(h.raw) - len(rest)

@@ -129,6 +129,12 @@ func (h Header) Raw() []byte { return h.raw }
 func (h Header) Fields() iter.Seq[Field] {
 	return func(yield func(Field) bool) {
 		b := h.raw
+		if bytes.HasPrefix(b, byteOrderMark) {
+			if n := len(byteOrderMark); !yield(Field{raw: b[:n:n], lim: h.lim}) {
+				return
+			}
+			b = b[len(byteOrderMark):]
+		}
 		for {
 			var f Field
 			if f, b = cutField(b); f.raw == nil {
@@ -267,6 +273,9 @@ func (h Header) AppendFields(dst []byte, names []string, not bool) []byte {
 		match := false
 		switch {
 		case f.name == 0:
+			if bytes.Equal(f.raw, byteOrderMark) {
+				continue
+			}
 		case set != nil:
 			match = set[string(bytes.ToLower(f.raw[:f.name]))]
 		default:

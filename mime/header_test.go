@@ -82,6 +82,8 @@ func TestAppendFields(t *testing.T) {
 		{ParseHeader([]byte("A: b\nC: d")), []string{"a"}, true, "C: d\n\n"},
 		{ParseHeader([]byte("A: b")), []string{"a"}, false, "A: b\r\n\r\n"},
 		{Header{}, []string{"a"}, true, "\r\n"},
+		{ParseHeader([]byte("\ufeffA: b\nC: d\n\n")), []string{"a"}, false, "A: b\n\n"},
+		{ParseHeader([]byte("\ufeffA: b\nC: d\n\n")), []string{"a"}, true, "C: d\n\n"},
 	}
 	for _, tt := range tests {
 		assert.Equal(t, "x"+tt.want, string(tt.in.AppendFields([]byte("x"), tt.names, tt.not)), "%v %v", tt.names, tt.not)
@@ -99,6 +101,7 @@ func TestEnvelope(t *testing.T) {
 		{"From: a@x\nSender: b@x\nReply-To: c@x\nTo: d@x\nCc: e@x\nBcc: f@x\n\n", Envelope{From: a("a"), Sender: a("b"), ReplyTo: a("c"), To: a("d"), Cc: a("e"), Bcc: a("f")}},
 		{"From: a@x\nSender:\nReply-To: ,\n\n", Envelope{From: a("a"), Sender: a("a"), ReplyTo: a("a")}},
 		{"From: a@x\nFrom: b@x\nTo: a@x\nTo: b@x\nSubject: 1\nSubject: 2\n\n", Envelope{From: a("a"), Sender: a("a"), ReplyTo: a("a"), To: append(a("a"), a("b")...), Subject: "1"}},
+		{"\ufeffSubject: a\n\n", Envelope{Subject: "a"}},
 		{"Subject: a\r\n b\x00\xff\r\n\r\n", Envelope{Subject: "a b?\xff"}},
 		{"From: \"=?utf-8?q?=C3=A9?=\" <@r.x:a@x>\n\n", func() Envelope {
 			l := []Address{{Name: "=?utf-8?q?=C3=A9?=", Route: "@r.x", Mailbox: "a", Host: "x"}}

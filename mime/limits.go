@@ -95,6 +95,8 @@ const (
 	DefectEncodedComposite
 	// DefectConflictingBoundary: a Content-Type has more than one boundary parameter; the first one counts.
 	DefectConflictingBoundary
+	// DefectByteOrderMark: a byte order mark stands before a header.
+	DefectByteOrderMark
 	// DefectLimitDepth: an entity nests deeper than Limits.Depth and is a leaf.
 	DefectLimitDepth
 	// DefectLimitParts: there are more entities than Limits.Parts; the rest is opaque.
@@ -116,6 +118,7 @@ var defectText = [...]string{
 	DefectInvalidContentType:  "Content-Type cannot be read",
 	DefectEncodedComposite:    "multipart or message with a transfer encoding",
 	DefectConflictingBoundary: "more than one boundary parameter",
+	DefectByteOrderMark:       "byte order mark before the header",
 	DefectLimitDepth:          "entities nest too deep",
 	DefectLimitParts:          "too many entities",
 	DefectLimitField:          "field too long",

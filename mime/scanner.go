@@ -16,8 +16,8 @@ type Kind uint8
 const (
 	// KindEntityStart begins an entity: the message, a part, or an embedded message. It has no octets.
 	KindEntityStart Kind = iota + 1
-	// KindField is one header field with its folded lines and line ending. A line that is no field, and a leading
-	// "From " line, come as a field without a name.
+	// KindField is one header field with its folded lines and line ending. A line that is no field, a leading "From " line,
+	// and a byte order mark before the header, come as a field without a name.
 	KindField
 	// KindFieldRest is more of a field that is longer than Limits.FieldSize.
 	KindFieldRest
@@ -338,6 +338,11 @@ func (s *Scanner) header(t *Token) {
 		return
 	}
 	switch {
+	case s.fields == 0 && bytes.HasPrefix(b, byteOrderMark):
+		s.fields++
+		s.defect(DefectByteOrderMark, s.offset())
+		s.take(t, KindField, len(byteOrderMark), 0)
+		return
 	case b[0] == '\n':
 		s.headerEnd(t, 1, false)
 		return
@@ -391,6 +396,9 @@ func (s *Scanner) header(t *Token) {
 func (s *Scanner) ordinary(maxFields, maxOctets int) (fields, octets, lines int) {
 	maxOctets = min(maxOctets, len(s.buf)-s.pos)
 	b := s.buf[s.pos : s.pos+maxOctets]
+	if s.fields == 0 && bytes.HasPrefix(b, byteOrderMark) {
+		return
+	}
 	for fields < maxFields {
 		r := b[octets:]
 		n := fieldName(r)
@@ -422,7 +430,10 @@ func (s *Scanner) ordinary(maxFields, maxOctets int) (fields, octets, lines int)
 	return
 }
 
-var newline = []byte{'\n'}
+var (
+	newline       = []byte{'\n'}
+	byteOrderMark = []byte("\ufeff") // in UTF-8; editors put it before messages saved as files
+)
 
 func lineEnd(b []byte, end int) (int, int) {
 	if i := bytes.IndexByte(b[:end], '\n'); i >= 0 {

@@ -264,42 +264,44 @@ func (f *folder) text(s string) error {
 	if s == "" {
 		return nil
 	}
-	body := strings.TrimRight(s, " \t")
-	trail := s[len(body):]
-	if body == "" {
-		f.encoded(" ", trail, false)
+	end := len(strings.TrimRight(s, " \t"))
+	if end == 0 {
+		f.encoded(" ", s, false)
 		return nil
 	}
-	var before, run string // text to be encoded that was not yet written, and the blanks before it
-	first := true
-	for rest := body; rest != ""; first = false {
-		var blanks, w string
-		blanks, w, rest = nextWord(rest)
+	before, start, stop := "", 0, 0 // s[start:stop] is to be encoded and was not yet written; the blanks before it
+	for at := 0; at < end; {
+		blanks, w, rest := nextWord(s[at:end])
+		first := at == 0
+		at = end - len(rest)
 		encode := len(blanks) > maxBlanks || first && blanks != "" || f.mustEncode(w)
-		if rest == "" && trail != "" {
-			w += trail
-			encode = true
+		to := at
+		if at == end && at < len(s) {
+			to, encode = len(s), true
 		}
 		switch {
-		case encode && run != "":
-			run += blanks + w // blanks between two encoded-words are not text
+		case encode && start < stop: // blanks between two encoded-words are not text
 		case encode && first:
-			before, run = " ", blanks+w
+			before, start = " ", 0
 		case encode:
-			before, run = blanks[:1], blanks[1:]+w
+			start = at - len(w) - len(blanks) + 1
+			before = blanks[:1]
 		default:
-			if run != "" {
-				f.encoded(before, run, false)
-				run = ""
+			if start < stop {
+				f.encoded(before, s[start:stop], false)
+				start, stop = 0, 0
 			}
 			if first {
 				blanks = " "
 			}
 			f.token(blanks, w)
 		}
+		if encode {
+			stop = to
+		}
 	}
-	if run != "" {
-		f.encoded(before, run, false)
+	if start < stop {
+		f.encoded(before, s[start:stop], false)
 	}
 	return nil
 }

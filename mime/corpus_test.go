@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -376,4 +378,244 @@ func stalwartDate(t *testing.T, v json.RawMessage) string {
 		sign = '-'
 	}
 	return fmt.Sprintf("%04d-%02d-%02dT%02d:%02d:%02d%c%02d:%02d", w.Year, w.Month, w.Day, w.Hour, w.Minute, w.Second, sign, w.TZHour, w.TZMinute)
+}
+
+// What MimeKit says of a message in an mbox file, offsets counted in the file.
+type kitMessage struct {
+	Begin      int64   `json:"beginOffset"`
+	HeadersEnd int64   `json:"headersEndOffset"`
+	End        int64   `json:"endOffset"`
+	Body       kitPart `json:"body"`
+}
+
+type kitPart struct {
+	Type       string      `json:"mimeType"`
+	Begin      int64       `json:"beginOffset"`
+	HeadersEnd int64       `json:"headersEndOffset"`
+	End        int64       `json:"endOffset"`
+	Octets     int64       `json:"octets"`
+	Lines      int64       `json:"lines"`
+	Children   []kitPart   `json:"children"`
+	Message    *kitMessage `json:"message"`
+}
+
+var kitDeliberate = []deliberate{
+	{"content-length#7", "summary", "the last of two at signs parts mailbox and host, and nothing is left out"},
+	{"content-length#23", "summary", "the zone cst is CST in any case of its letters"},
+	{"issue1189#2", "end of header", "a header ends before a line that is no field, so that an attachment without the blank line is not lost"},
+	{"issue1189#2", "octets", "as above"},
+	{"issue1189#2", "lines", "as above"},
+}
+
+func TestCorpusMimeKit(t *testing.T) {
+	dir := filepath.Join(corpusDir(t), "mimekit", "mbox")
+	d := newDifferences(kitDeliberate)
+	for _, name := range []string{"content-length", "issue1189"} {
+		b, err := os.ReadFile(filepath.Join(dir, name+".mbox.txt"))
+		require.NoError(t, err)
+		lf := bytes.ReplaceAll(b, []byte("\r\n"), []byte("\n"))
+		summary, err := os.ReadFile(filepath.Join(dir, name+"-summary.txt"))
+		require.NoError(t, err)
+		want := strings.Split(strings.TrimSuffix(strings.ReplaceAll(string(summary), "\r\n", "\n"), "\n"), "\n\nFrom ")
+		for _, v := range []string{"unix", "dos"} {
+			m := lf
+			if v == "dos" {
+				m = bytes.ReplaceAll(lf, []byte("\n"), []byte("\r\n"))
+			}
+			j, err := os.ReadFile(filepath.Join(dir, name+"."+v+"-offsets.json"))
+			require.NoError(t, err)
+			var l []kitMessage
+			require.NoError(t, json.Unmarshal(j, &l))
+			require.Len(t, want, len(l))
+			for i, k := range l {
+				d.file = fmt.Sprintf("%s#%d", name, i+1)
+				p := ParseBytes(m[k.Begin:k.End], nil)
+				compareKit(t, d, k.Body, p, m[k.Begin:k.End], k.Begin)
+				_, w, _ := strings.Cut(want[i], "\n")
+				d.equal(t, "summary", strings.TrimSpace(w), kitSummary(p))
+			}
+		}
+	}
+	d.stale(t)
+}
+
+func compareKit(t *testing.T, d *differences, k kitPart, p *Part, m []byte, base int64) {
+	d.equal(t, "type", strings.ToLower(k.Type), p.ContentType().MediaType())
+	d.equal(t, "begin", k.Begin, base+p.Start)
+	d.equal(t, "end of header", k.HeadersEnd, base+p.BodyStart)
+	d.equal(t, "end", k.End, base+p.End)
+	d.equal(t, "octets", k.Octets, p.Octets())
+	lines := p.Lines
+	if p.Octets() > 0 && m[p.End-1] != '\n' {
+		lines++ // MimeKit counts a last line without its ending, IMAP servers do not
+	}
+	d.equal(t, "lines", k.Lines, lines)
+	if len(k.Children) != len(p.Children) {
+		d.report(t, "children", len(k.Children), len(p.Children))
+		return
+	}
+	for i, c := range k.Children {
+		compareKit(t, d, c, p.Children[i], m, base)
+	}
+	if k.Message != nil {
+		if p.Message == nil {
+			d.report(t, "message", "a message", "a leaf")
+			return
+		}
+		compareKit(t, d, k.Message.Body, p.Message, m, base)
+	}
+}
+
+func kitSummary(p *Part) string {
+	var b strings.Builder
+	list := func(name string) {
+		var out []string
+		for _, a := range p.Header.Addresses(name) {
+			s := a.Addr()
+			switch a.Kind {
+			case AddressGroupStart:
+				out = append(out, a.DisplayName()+": ")
+				continue
+			case AddressGroupEnd:
+				out[len(out)-1] += ";"
+				continue
+			}
+			if n := a.DisplayName(); n != "" {
+				s = fmt.Sprintf("\"%s\" <%s>", n, s)
+			}
+			out = append(out, s)
+		}
+		if len(out) > 0 {
+			fmt.Fprintf(&b, "%s: %s\n", name, strings.Join(out, ", "))
+		}
+	}
+	list("From")
+	list("To")
+	if p.Header.Has("Subject") {
+		fmt.Fprintf(&b, "Subject: %s\n", p.Header.Text("Subject"))
+	}
+	date, err := p.Header.Date("Date")
+	if err == nil {
+		fmt.Fprintf(&b, "Date: %s\n", date.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+	}
+	var tree func(p *Part, indent string)
+	tree = func(p *Part, indent string) {
+		ct := p.ContentType()
+		fmt.Fprintf(&b, "%sContent-Type: %s/%s\n", indent, ct.Type, ct.Subtype)
+		for _, c := range p.Children {
+			tree(c, indent+"   ")
+		}
+		if p.Message != nil {
+			tree(p.Message, indent+"   ")
+		}
+	}
+	tree(p, "")
+	return strings.TrimSpace(b.String())
+}
+
+// TestCorpusEnmime: what enmime wrote of a message says what the message said.
+func TestCorpusEnmime(t *testing.T) {
+	dir := filepath.Join(corpusDir(t), "enmime", "encode")
+	for raw, goldens := range map[string][]string{
+		"parser-raw-content-html-option.raw": {"parser-raw-content-html-option-false.raw.golden", "parser-raw-content-html-option-true.raw.golden"},
+		"parser-raw-content-text-option.raw": {"parser-raw-content-text-option-false.raw.golden", "parser-raw-content-text-option-true.raw.golden"},
+	} {
+		said := func(name string) []string {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			require.NoError(t, err)
+			p := ParseBytes(b, nil)
+			out := []string{p.Header.Text("Subject"), kitSummary(p)}
+			for l := range p.Leaves() {
+				r, _ := l.Text(bytes.NewReader(b))
+				s, err := io.ReadAll(r)
+				require.NoError(t, err)
+				out = append(out, strings.ReplaceAll(strings.TrimSpace(string(s)), "\r\n", "\n"))
+			}
+			return out
+		}
+		want := said(raw)
+		for _, g := range goldens {
+			assert.Equal(t, want, said(g), g)
+		}
+	}
+	n := 0
+	for _, pattern := range []string{"low-quality/*.raw", "mail/*.raw", "parts/*.raw", "encode/*.golden"} {
+		files, err := filepath.Glob(filepath.Join(dir, "..", filepath.FromSlash(pattern)))
+		require.NoError(t, err)
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			require.NoError(t, err)
+			p := ParseBytes(b, nil)
+			for _, d := range p.Defects {
+				require.Less(t, d.Code, DefectLimitDepth, f)
+			}
+			n++
+		}
+	}
+	require.Greater(t, n, 90)
+}
+
+// leafCounts has CPython's email package count the leaves of each file named on its standard input.
+const leafCounts = `
+import sys, email
+for path in sys.stdin.buffer.read().split(b'\0'):
+    if path:
+        m = email.message_from_bytes(open(path, 'rb').read())
+        print(sum(not p.is_multipart() for p in m.walk()))
+`
+
+const statusGroups = "CPython makes a message of every group of fields in a message/delivery-status (RFC 3464), which is one leaf here"
+
+var pythonDeliberate = []deliberate{
+	{"mailparser/malformed/000.eml", "leaves", "a part whose delimiter stands right behind another one is empty, not gone"},
+	{"mailparser/malformed/003.eml", "leaves", "two multiparts within each other have one boundary: the inner one has the parts, as in most readers"},
+	{"mailparser/malformed/013.eml", "leaves", "as 003"},
+	{"mailparser/malformed/019.eml", "leaves", "CPython ends the header at the blank before a colon, which RFC 5322 section 4.5 has read over"},
+	{"mailparser/thirdparty/012.eml", "leaves", "CPython does not unfold a boundary parameter"},
+	{"mimekit/mbox/simple.mbox.txt", "leaves", "two multiparts within each other have one boundary"},
+	{"mimekit/messages/bounce.txt", "leaves", statusGroups},
+	{"mimekit/messages/delivery-status-multiple-blank-lines.txt", "leaves", statusGroups},
+	{"mimekit/messages/delivery-status-no-blank-line.txt", "leaves", statusGroups},
+	{"mimekit/messages/delivery-status.anonymized.eml", "leaves", statusGroups},
+	{"mimekit/messages/delivery-status.txt", "leaves", statusGroups},
+	{"mimekit/messages/delivery-status2.txt", "leaves", statusGroups},
+	{"mimekit/messages/feedback-report.txt", "leaves", "CPython ends the header at a byte order mark"},
+	{"mimekit/messages/issue358.txt", "leaves", "CPython ends the header at a line that is no field, though fields follow it"},
+	{"mimekit/partial/message-partial.0.eml", "leaves", "CPython enters message/partial, which is a piece of a message (RFC 2046 section 5.2.2) and a leaf here"},
+}
+
+func TestCorpusPython(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3 to compare with")
+	}
+	dir := corpusDir(t)
+	var files []string
+	var list bytes.Buffer
+	require.NoError(t, filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() && filepath.Ext(path) != ".json" {
+			files = append(files, path)
+			list.WriteString(path + "\x00")
+		}
+		return err
+	}))
+	require.Greater(t, len(files), 400)
+	cmd := exec.Command(python, "-c", leafCounts)
+	cmd.Stdin = &list
+	out, err := cmd.Output()
+	require.NoError(t, err)
+	counts := strings.Fields(string(out))
+	require.Len(t, counts, len(files))
+	d := newDifferences(pythonDeliberate)
+	for i, path := range files {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		n := 0
+		for range ParseBytes(b, nil).Leaves() {
+			n++
+		}
+		d.file = filepath.ToSlash(strings.TrimPrefix(path, dir+string(filepath.Separator)))
+		d.equal(t, "leaves", counts[i], fmt.Sprint(n))
+	}
+	d.stale(t)
 }

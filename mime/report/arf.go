@@ -158,7 +158,7 @@ func (d *FeedbackReport) AppendTo(dst []byte) ([]byte, error) {
 	e.need(isAtom(d.FeedbackType), "FeedbackType")
 	e.need(d.UserAgent != "", "UserAgent")
 	e.need(d.Version != "", "Version")
-	e.field("Feedback-Type", d.FeedbackType)
+	e.field("Feedback-Type", strings.ToLower(d.FeedbackType))
 	for _, t := range d.texts() {
 		e.optional(t.name, *t.value)
 	}

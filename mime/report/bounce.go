@@ -63,15 +63,17 @@ type extractor struct {
 	limit int
 	list  []*found
 	index map[string]int // by address in lower case
-	group int            // where in list the recipients begin that share what comes
-	cur   *found
-	quiet bool // a blank line has ended what belongs to cur alone
+	// targets is the recipients that share the lines that come: those named one below the other, with no text between.
+	targets []*found
+	fresh   bool // no line has come since the last of them
+	indent  int  // of the line that named it
 }
 
 // found is a recipient, and the paragraphs that stand with it.
 type found struct {
 	addr, original string
 	action         Action
+	host           string
 	text           []string
 	size           int
 }
@@ -92,7 +94,7 @@ func (f *found) add(s string, paragraph bool) {
 }
 
 func (x *extractor) reset() {
-	x.list, x.group, x.cur = nil, 0, nil
+	x.list, x.targets = nil, nil
 	clear(x.index)
 }
 
@@ -144,14 +146,13 @@ func (x *extractor) run(s *system) {
 		}
 		if r.rest != "" {
 			x.start(x.asWritten(r.rest), "", action)
-			x.quiet = true
 		}
 		from := min(r.line, to)
 		if s.name == "sendmail" && r.action == "" {
 			x.transcript(x.n.lines[from:to], action)
 			continue
 		}
-		x.lines(x.n.lines[from:to], action)
+		x.lines(from, to, action)
 	}
 }
 
@@ -161,7 +162,7 @@ func (x *extractor) generic() {
 	if containsAny(x.n.flat, warnings) {
 		action = Delayed
 	}
-	x.lines(x.n.lines, action)
+	x.lines(0, len(x.n.lines), action)
 }
 
 // only keeps the recipients of X-Failed-Recipients, and takes the whole text for those that the text does not name.
@@ -171,10 +172,9 @@ func (x *extractor) only(failed []string) {
 		action = Delayed
 	}
 	all := x.index
-	old := x.list
-	x.reset()
-	list := old
+	list := x.list
 	x.index = map[string]int{}
+	x.reset()
 	for _, a := range failed {
 		if i, ok := all[strings.ToLower(a)]; ok {
 			x.index[strings.ToLower(a)] = len(x.list)
@@ -221,66 +221,88 @@ func (x *extractor) asWritten(addr string) string {
 // start begins a recipient, or goes back to one that the notice named before.
 func (x *extractor) start(addr, original string, action Action) *found {
 	key := strings.ToLower(addr)
+	if !x.fresh {
+		x.targets = nil
+	}
+	x.fresh = true
+	var f *found
 	if i, ok := x.index[key]; ok {
-		x.cur = x.list[i]
-		x.group = i
-		x.quiet = false
-		if x.cur.original == "" {
-			x.cur.original = original
+		f = x.list[i]
+		if f.original == "" {
+			f.original = original
 		}
-		return x.cur
+	} else {
+		if len(x.list) >= x.limit {
+			return nil
+		}
+		f = &found{addr: addr, original: original, action: action}
+		x.index[key] = len(x.list)
+		x.list = append(x.list, f)
 	}
-	if len(x.list) >= x.limit {
-		x.cur = nil
-		return nil
-	}
-	x.cur = &found{addr: addr, original: original, action: action}
-	x.index[key] = len(x.list)
-	x.list = append(x.list, x.cur)
-	// Recipients one below the other share what follows.
-	if k := len(x.list) - 1; k == 0 || x.quiet || len(x.list[k-1].text) > 0 {
-		x.group = k
-	}
-	x.quiet = false
-	return x.cur
+	x.targets = append(x.targets, f)
+	return f
 }
 
+// introductions is lines, in lower case, that say no more than that the reason follows.
+var introductions = map[string]bool{
+	"the response was:": true, "the response from the remote server was:": true, "the error that the other server returned was:": true, "because:": true, "remote host said:": true,
+	"the reason for the problem:": true, "reason:": true, "error:": true, "was undeliverable.": true,
+}
+
+// breaks is beginnings of lines, in lower case, that are no part of the reply in the line before.
+var breaks = []string{"giving up on ", "i'm not going to try again", "i'm not giving up"}
+
 // lines reads a section: lines with a recipient, and those that belong to it.
-func (x *extractor) lines(lines []string, action Action) {
-	for i := range x.list {
-		x.group = i + 1
-	}
-	if x.quiet && x.cur != nil { // a recipient in a sentence
-		x.group = x.index[strings.ToLower(x.cur.addr)]
-	}
+func (x *extractor) lines(from, to int, action Action) {
 	paragraph := true
-	for _, l := range lines {
+	for i := from; i < to; i++ {
+		l := x.n.lines[i]
 		if l == "" {
-			x.quiet = x.cur != nil && len(x.cur.text) > 0 || x.quiet
 			paragraph = true
 			continue
 		}
 		if strings.HasPrefix(l, "-----") {
 			break
 		}
-		if rest, ok := cutOrigin(l); ok && x.cur != nil {
-			if x.cur.original == "" {
-				x.cur.original = rest
+		if origin, ok := cutOrigin(l); ok && x.targets != nil {
+			for _, f := range x.targets {
+				if f.original == "" {
+					f.original = origin
+				}
 			}
 			continue
 		}
-		if addr, original, rest, ok := addressLine(l); ok {
-			if f := x.start(addr, original, action); f != nil {
-				f.add(rest, true)
+		// Within a paragraph a recipient's own lines are indented.
+		if strings.HasPrefix(l, "pipe to |") {
+			continue // the address follows
+		}
+		if paragraph || x.fresh || x.n.indents[i] <= x.indent || x.targets == nil || strings.HasPrefix(l, "generated by ") {
+			if addr, original, rest, ok := addressLine(l); ok {
+				x.indent = x.n.indents[i]
+				paragraph = false
+				if f := x.start(addr, original, action); f != nil && rest != "" {
+					f.add(rest, true)
+					x.fresh = false
+				}
+				continue
 			}
-			paragraph = rest == ""
+		}
+		low := strings.ToLower(l)
+		if strings.HasPrefix(low, "subject:") || strings.HasPrefix(low, "sent:") {
 			continue
 		}
-		if x.cur == nil {
+		if introductions[low] {
+			paragraph = true
 			continue
 		}
-		for _, f := range x.list[min(x.group, len(x.list)-1):] {
-			f.add(l, paragraph)
+		x.fresh = false
+		host := hostName(l)
+		for _, f := range x.targets {
+			if host == l && f.host == "" {
+				f.host = host
+				continue
+			}
+			f.add(l, paragraph || prefixAny(low, breaks))
 		}
 		paragraph = false
 	}
@@ -350,6 +372,9 @@ func (x *extractor) transcript(lines []string, action Action) {
 			continue
 		}
 		for _, f := range x.list {
+			if _, code := findReply(pick(f.text)); code != 0 {
+				continue
+			}
 			f.add(l, true)
 			if host != "" {
 				f.add("while talking to "+host, true)
@@ -362,7 +387,7 @@ func (x *extractor) transcript(lines []string, action Action) {
 func (x *extractor) recipients(evident bool) []Recipient {
 	var l []Recipient
 	for _, f := range x.list {
-		r := Recipient{Address: f.addr, Original: f.original, Action: f.action}
+		r := Recipient{Address: f.addr, Original: f.original, Action: f.action, RemoteMTA: f.host}
 		best := pick(f.text)
 		r.Diagnostic = best
 		for _, t := range f.text {
@@ -375,11 +400,8 @@ func (x *extractor) recipients(evident bool) []Recipient {
 		if code != 0 {
 			r.Diagnostic = trimDiagnostic(best[at:])
 		}
-		if s, d, ok := reason(best); evident && code == 0 && status.IsZero() {
-			if !ok || f.text == nil {
-				continue
-			}
-			_, _ = s, d
+		if _, _, ok := reason(best); evident && code == 0 && status.IsZero() && !ok {
+			continue
 		}
 		r.complete()
 		if r.Action == Failed && r.Status[0] == 2 || r.Action == Delayed && r.Status[0] != 4 {
@@ -429,11 +451,16 @@ func trimDiagnostic(s string) string {
 			s = s[:len(s)-1]
 		}
 	}
-	if strings.HasSuffix(s, ")") && strings.Count(s, "(") < strings.Count(s, ")") {
-		s = s[:len(s)-1]
+	for _, q := range []string{"()", "<>"} {
+		if s != "" && s[len(s)-1] == q[1] && strings.Count(s, q[:1]) < strings.Count(s, q[1:]) {
+			s = s[:len(s)-1]
+		}
 	}
 	return s
 }
+
+// datePrefixes is what Exchange, in one language or another, puts between a recipient and the date.
+var datePrefixes = []string{"on ", "am ", "le ", "el ", "il ", "em "}
 
 // addressLine reads a line that names a recipient: alone, in angle brackets, behind a name, or before a colon or dots and a
 // diagnostic.
@@ -460,7 +487,7 @@ func addressLine(l string) (addr, original, rest string, ok bool) {
 			return addr, original, strings.TrimLeft(rest, ": "), true
 		case rest[0] == '(':
 			return addr, original, rest, true
-		case strings.HasPrefix(rest, "on ") && len(rest) > 3 && isDigit(rest[3]), strings.HasPrefix(rest, "am ") && len(rest) > 3 && isDigit(rest[3]), strings.HasPrefix(rest, "le ") && len(rest) > 3 && isDigit(rest[3]):
+		case prefixAny(rest, datePrefixes) && strings.IndexByte(rest, ':') > 0:
 			return addr, original, "", true
 		case rest[0] == '<' && strings.HasSuffix(rest, ">"): // joe@example.org<mailto:joe@example.org>
 			return addr, original, "", true

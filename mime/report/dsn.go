@@ -3,7 +3,9 @@ package report
 // message/delivery-status (RFC 3464) and message/global-delivery-status (RFC 6533).
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -74,6 +76,32 @@ func setText(dst *string, v string) bool {
 // ParseDeliveryStatus reads the content of a part, transfer encoding undone. What is missing or wrong costs that field. Blank lines
 // may be missing, be several, or stand where they do not belong: a group goes on where no second recipient begins.
 func ParseDeliveryStatus(b []byte) *DeliveryStatus {
+	d := parseDeliveryStatus(b)
+	if len(d.Recipients) > 0 {
+		return d
+	}
+	// A filter of Proofpoint encodes the recipients' groups, and says so behind the fields about the message.
+	for _, f := range d.Extensions {
+		if !strings.EqualFold(f.Name, "Content-Transfer-Encoding") {
+			continue
+		}
+		i := bytes.Index(b, []byte("\n\n"))
+		if j := bytes.Index(b, []byte("\n\r\n")); j >= 0 && (i < 0 || j < i) {
+			i = j
+		}
+		if i < 0 {
+			break
+		}
+		rest, _ := io.ReadAll(mime.NewDecoder(bytes.NewReader(b[i+1:]), f.Value))
+		if e := parseDeliveryStatus(rest); len(e.Recipients) > 0 {
+			d.Recipients = e.Recipients
+		}
+		break
+	}
+	return d
+}
+
+func parseDeliveryStatus(b []byte) *DeliveryStatus {
 	d := &DeliveryStatus{}
 	var r *RecipientStatus
 	seen, group := false, false // seen: the group at hand names its recipient
@@ -188,7 +216,7 @@ func (d *DeliveryStatus) AppendTo(dst []byte) ([]byte, error) {
 		e.need(r.Status.valid(), "Status")
 		e.typed("Original-Recipient", r.OriginalRecipient, "rfc822")
 		e.typed("Final-Recipient", r.FinalRecipient, "rfc822")
-		e.field("Action", string(r.Action))
+		e.field("Action", strings.ToLower(string(r.Action)))
 		e.field("Status", r.Status.String())
 		e.typed("Remote-MTA", r.RemoteMTA, "dns")
 		e.typed("Diagnostic-Code", r.DiagnosticCode, "smtp")

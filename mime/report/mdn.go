@@ -91,7 +91,7 @@ func (d *DispositionNotification) disposition(v string) bool {
 	typ, list, _ := strings.Cut(rest, "/")
 	typ = strings.Trim(typ, " \t")
 	for _, s := range []string{action, sending, typ} {
-		if s != "" && !isAtom(s) {
+		if s != "" && !isWord(s) {
 			return false
 		}
 	}
@@ -103,7 +103,7 @@ func (d *DispositionNotification) disposition(v string) bool {
 		if m = strings.Trim(m, " \t"); m == "" {
 			continue
 		}
-		if !isAtom(m) {
+		if !isWord(m) {
 			return false
 		}
 		mods = append(mods, m)
@@ -112,12 +112,15 @@ func (d *DispositionNotification) disposition(v string) bool {
 	return true
 }
 
+// isWord tells whether s is an atom without the mark that parts a disposition.
+func isWord(s string) bool { return isAtom(s) && strings.IndexByte(s, '/') < 0 }
+
 // AppendTo appends the content of the part. It is an error if a field that RFC 8098 asks for is missing, or if a value has CR, LF,
 // NUL or what is not UTF-8.
 func (d *DispositionNotification) AppendTo(dst []byte) ([]byte, error) {
 	e := encoder{dst: dst}
 	e.need(d.FinalRecipient.Value != "", "FinalRecipient")
-	e.need(isAtom(d.ActionMode) && isAtom(d.SendingMode) && isAtom(d.Type), "ActionMode, SendingMode or Type")
+	e.need(isWord(d.ActionMode) && isWord(d.SendingMode) && isWord(d.Type), "ActionMode, SendingMode or Type")
 	e.optional("Reporting-UA", d.ReportingUA)
 	e.typed("MDN-Gateway", d.MDNGateway, "dns")
 	e.typed("Original-Recipient", d.OriginalRecipient, "rfc822")
@@ -128,14 +131,14 @@ func (d *DispositionNotification) AppendTo(dst []byte) ([]byte, error) {
 	}
 	v := d.ActionMode + "/" + d.SendingMode + "; " + d.Type
 	for i, m := range d.Modifiers {
-		e.need(isAtom(m), "a valid modifier")
+		e.need(isWord(m), "a valid modifier")
 		if i == 0 {
 			v += "/" + m
 		} else {
 			v += ", " + m
 		}
 	}
-	e.field("Disposition", v)
+	e.field("Disposition", strings.ToLower(v))
 	for _, s := range d.Errors {
 		e.field("Error", s)
 	}

@@ -132,11 +132,11 @@ var systems = []system{
 	{
 		name: "exchange",
 		any: []string{
-			"your message did not reach some or all of the intended recipients", "delivery has failed to these recipients", "delivery to these recipients or", "has been delayed in delivery", "could not be reached: ", "diagnostic information for administrators:", "generating server:",
+			"your message did not reach some or all of the intended recipients", "did not reach the following recipient(s):", "delivery is delayed to these recipients", "delivery has failed to these recipients", "delivery to these recipients or", "has been delayed in delivery", "could not be reached: ", "diagnostic information for administrators:", "generating server:",
 			"ihre nachricht hat einige oder alle empfänger nicht erreicht", "votre message n'a pas été remis à certains ou à tous les destinataires",
 		},
 		sections: []section{
-			{"following recipient(s) could not be reached:", Failed}, {"following recipient(s) cannot be reached:", Failed}, {"folgende(r) empfänger konnte(n) nicht erreicht werden:", Failed}, {"impossible de joindre le(s) destinataire(s) suivant(s) :", Failed}, {"following recipients could not be reached:", Failed},
+			{"following recipient(s) could not be reached:", Failed}, {"did not reach the following recipient(s):", Failed}, {"following recipient(s) cannot be reached:", Failed}, {"folgende(r) empfänger konnte(n) nicht erreicht werden:", Failed}, {"impossible de joindre le(s) destinataire(s) suivant(s) :", Failed}, {"following recipients could not be reached:", Failed},
 			{"delivery has failed to these recipients or distribution lists:", Failed}, {"delivery has failed to these recipients or groups:", Failed}, {"delivery to these recipients or distribution lists has been delayed:", Delayed}, {"delivery to these recipients or groups is delayed:", Delayed},
 			{"delivery is delayed to these recipients or groups:", Delayed}, {"delivery is delayed to these recipients or distribution lists:", Delayed}, {"has not yet been delivered to the following recipient(s):", Delayed},
 			{"your message was delivered to the following recipients:", Delivered}, {"diagnostic information for administrators:", ""},

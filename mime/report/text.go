@@ -19,7 +19,8 @@ const (
 
 // A notice is the text of a bounce before the returned message.
 type notice struct {
-	lines []string // without blanks around them
+	lines   []string // without blanks around them
+	indents []int    // how many blanks stood before each
 	// flat is the lines in lower case, runs of blanks made one, with one blank between lines; starts is where in it each line begins.
 	flat     string
 	starts   []int
@@ -92,6 +93,7 @@ func newNotice(s string) *notice {
 		}
 		blank = trimmed == ""
 		n.lines = append(n.lines, trimmed)
+		n.indents = append(n.indents, len(line)-len(trimmed))
 		if !blank && flat.Len() > 0 {
 			flat.WriteByte(' ')
 		}

@@ -181,12 +181,12 @@ func AppendORCPT(dst []byte, t Typed) ([]byte, error) {
 		}
 		return AppendXtext(dst, t.Value), nil
 	}
-	for _, r := range t.Value {
-		if r <= ' ' || r == '\\' || r == '+' || r == '=' || r >= 0x7f {
+	for i, r := range t.Value {
+		if r < ' ' || r == 0x7f {
+			return dst[:n], fmt.Errorf("report: control octet 0x%02x at %d of an address", r, i)
+		}
+		if r == ' ' || r == '\\' || r == '+' || r == '=' || r >= 0x7f {
 			dst = append(dst, `\x{`...)
-			if r < 0x10 {
-				dst = append(dst, '0')
-			}
 			dst = append(dst, strings.ToUpper(strconv.FormatUint(uint64(r), 16))...)
 			dst = append(dst, '}')
 		} else {

@@ -125,7 +125,7 @@ func TestHandshakeFails(t *testing.T) {
 	l, _ := start(t, srv)
 	conn := dial(t, l)
 	readGreeting(t, conn)
-	script, err := testkit.ParseScript("x", []byte("C: EHLO c\nS: 250-<any>\nS: 250-PIPELINING\nS: 250-SIZE 10000\nS: 250-8BITMIME\nS: 250-SMTPUTF8\nS: 250-ENHANCEDSTATUSCODES\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 <any>\n"))
+	script, err := testkit.ParseScript("x", []byte("C: EHLO c\nS: 250-<any>\nS: 250-PIPELINING\nS: 250-SIZE 10000\nS: 250-8BITMIME\nS: 250-CHUNKING\nS: 250-SMTPUTF8\nS: 250-ENHANCEDSTATUSCODES\nS: 250 STARTTLS\nC: STARTTLS\nS: 220 <any>\n"))
 	require.NoError(t, err)
 	require.NoError(t, testkit.Player{Side: testkit.Client}.Play(conn, script))
 	err = tls.Client(conn, &tls.Config{ServerName: "other.example"}).HandshakeContext(t.Context())
@@ -164,13 +164,13 @@ func TestOtherProtocols(t *testing.T) {
 		"POST / HTTP/1.1\r\n\r\nEHLO c\r\nMAIL FROM:<a@x.example>\r\n":       http,
 		"CONNECT x:25 HTTP/1.0\r\n\r\n":                                      http,
 		"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\nEHLO c\r\nQUIT\r\n": "554 5.5.1 This is a plaintext port, TLS begins by STARTTLS\r\n",
-		"BDAT 27 LAST\r\nMAIL FROM:<a@x.example>\r\n":                        "502 5.5.1 CHUNKING is not offered\r\n",
+		"BDAT 25 LAST\r\nMAIL FROM:<a@x.example>\r\nQUIT\r\n":                "503 5.5.1 Send EHLO first\r\n221 2.0.0 mx.example.org closing the channel\r\n",
 		"\r\n\x00\x01\r\nQUIT\r\n":                                           "500 5.5.2 expected a command\r\n500 5.5.2 expected a command\r\n221 2.0.0 mx.example.org closing the channel\r\n",
 		"NOOP \x00\r\nQUIT\r\n":                                              "500 5.5.2 control character in a command\r\n221 2.0.0 mx.example.org closing the channel\r\n",
 		"XYZZY\r\nQUIT\r\n":                                                  "500 5.5.1 Command not recognized\r\n221 2.0.0 mx.example.org closing the channel\r\n",
 		"NOOP " + strings.Repeat("x", 506) + "\r\nQUIT\r\n":                  "500 5.5.2 Command line longer than 512 octets\r\n221 2.0.0 mx.example.org closing the channel\r\n",
 		"NOOP " + strings.Repeat("x", 505) + "\r\nQUIT\r\n":                  "250 2.0.0 OK\r\n221 2.0.0 mx.example.org closing the channel\r\n",
-		"NOOP " + strings.Repeat("x", 100000) + "\r\nQUIT\r\n":               "500 5.5.2 Line longer than 1536 octets\r\n221 2.0.0 mx.example.org closing the channel\r\n",
+		"NOOP " + strings.Repeat("x", 100000) + "\r\nQUIT\r\n":               "500 5.5.2 Line longer than 2584 octets\r\n221 2.0.0 mx.example.org closing the channel\r\n",
 		"\u017fTARTTLS\r\nHE\u017fO\r\nQUIT\r\n":                             "500 5.5.2 expected a command\r\n500 5.5.2 expected a command\r\n221 2.0.0 mx.example.org closing the channel\r\n",
 	} {
 		require.Equal(t, want, exchange(t, l, input), "%.60q", input)
@@ -296,8 +296,15 @@ func TestTooMany(t *testing.T) {
 			"EHLO c\r\nMAIL FROM:<a@x.example>\r\n" + strings.Repeat("RCPT TO:<nobody@x.example>\r\n", 5),
 			"550 5.1.1 no such user here\r\n421 4.7.0 Too many bad recipients\r\n"},
 		{"recipients over the limit", func(s *smtpserver.Server) { s.Limits.MaxErrors = 3 },
-			"EHLO c\r\nMAIL FROM:<a@x.example>\r\n" + strings.Repeat("RCPT TO:<b@x.example>\r\n", 50) + "DATA\r\nhi\r\n.\r\nQUIT\r\n",
+			"EHLO c\r\nMAIL FROM:<a@x.example>\r\n" + strings.Repeat("RCPT TO:<b@x.example>\r\n", 4) + "DATA\r\nhi\r\n.\r\nQUIT\r\n",
 			"250 2.0.0 queued as 1\r\n" + bye},
+		{"many recipients over the limit", func(s *smtpserver.Server) { s.Limits.MaxErrors = 3 },
+			"EHLO c\r\nMAIL FROM:<a@x.example>\r\n" + strings.Repeat("RCPT TO:<b@x.example>\r\n", 50) + "DATA\r\nhi\r\n.\r\nQUIT\r\n",
+			"452 4.5.3 More than 2 recipients\r\n421 4.7.0 Too many errors\r\n"},
+		{"messages", func(s *smtpserver.Server) { s.Limits.MaxMessages = 1 },
+			"EHLO c\r\n" + strings.Repeat("MAIL FROM:<a@x.example>\r\nRSET\r\n", 3), "250 2.0.0 OK\r\n421 4.7.0 More than 1 messages on one connection\r\n"},
+		{"chunks refused", func(s *smtpserver.Server) { s.Limits.MaxErrors = 3 },
+			"EHLO c\r\n" + strings.Repeat("BDAT 6\r\nRSET\r\n", 50), "503 5.5.1 Need MAIL command\r\n421 4.7.0 Too many errors\r\n"},
 		{"errors forgiven", func(s *smtpserver.Server) { s.Limits.MaxErrors = 3 },
 			"XYZZY\r\nXYZZY\r\nEHLO c\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n.\r\nXYZZY\r\nXYZZY\r\nQUIT\r\n", bye},
 		{"noops", func(s *smtpserver.Server) { s.Limits.MaxNoops = 3 },

@@ -35,16 +35,23 @@ func (c *Conn) hello(ctx context.Context, cmd *smtpwire.Command) error {
 		}
 	}
 	c.state = stateReady
-	first := c.srv.name + " greets " + smtp.CleanText(cmd.Arg)
+	first := c.srv.name + " greets " + clip(smtp.CleanText(cmd.Arg))
 	if a, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
 		first += " " + smtp.AddressLiteral(a.Addr())
 	}
 	lines := []string{first}
+	c.caps = Capabilities{}
 	if c.esmtp {
+		if x, ok := c.sess.(Capable); ok {
+			c.caps = x.Capabilities()
+		}
 		lines = c.extensions(lines)
 	}
 	return c.say(250, smtp.EnhancedCode{}, lines...)
 }
+
+// clip keeps a reply line below 512 octets (RFC 5321 section 4.5.3.1.5).
+func clip(s string) string { return s[:min(len(s), 160)] }
 
 // extensions are the lines of the answer to EHLO.
 func (c *Conn) extensions(lines []string) []string {
@@ -52,7 +59,7 @@ func (c *Conn) extensions(lines []string) []string {
 	if n := c.srv.lim.MaxMessageSize; n > 0 {
 		size += " " + strconv.FormatInt(n, 10)
 	}
-	lines = append(lines, "PIPELINING", size, "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES")
+	lines = append(lines, "PIPELINING", size, "8BITMIME", "CHUNKING", "SMTPUTF8", "ENHANCEDSTATUSCODES")
 	if c.srv.tls != nil && !c.net.IsTLS() && c.identity == nil {
 		lines = append(lines, "STARTTLS")
 	}
@@ -61,7 +68,7 @@ func (c *Conn) extensions(lines []string) []string {
 			lines = append(lines, "AUTH "+strings.Join(m, " "))
 		}
 	}
-	return lines
+	return c.abilities(lines)
 }
 
 func (c *Conn) line() sasl.Line { return saslline.Server(c.net.Conn, "smtp", c.srv.tls) }
@@ -72,6 +79,7 @@ func (c *Conn) endTransaction(ctx context.Context) {
 		return
 	}
 	c.env = nil
+	c.forward = nil
 	c.state = stateReady
 	c.net.SetTransactionDeadline(time.Time{})
 	c.sess.Reset(ctx)
@@ -82,6 +90,9 @@ func (c *Conn) mail(ctx context.Context, cmd *smtpwire.Command) error {
 	if err := c.checkMail(cmd); err != nil {
 		return c.sayError(err.Reply())
 	}
+	if n := c.srv.lim.MaxMessages; n > 0 && c.mails >= n {
+		return c.sayError((&smtp.Error{Code: 421, EnhancedCode: codePolicy4, Message: fmt.Sprintf("More than %d messages on one connection", n)}).Reply())
+	}
 	if o.Auth != nil && c.identity == nil {
 		// RFC 4954 section 5: the word of a client that is not trusted.
 		o.Auth = &smtp.Path{}
@@ -91,6 +102,7 @@ func (c *Conn) mail(ctx context.Context, cmd *smtpwire.Command) error {
 		return c.refuseErr(err)
 	}
 	c.env = env
+	c.mails++
 	c.state = stateMail
 	if d := c.srv.lim.TransactionTimeout; d > 0 {
 		c.net.SetTransactionDeadline(time.Now().Add(d))
@@ -108,22 +120,27 @@ func (c *Conn) checkMail(cmd *smtpwire.Command) *smtp.Error {
 	}
 	size := c.srv.lim.MaxMessageSize
 	switch {
-	case !c.esmtp && (o.Size != 0 || o.Body != 0 || o.UTF8 || o.Auth != nil || len(o.Other) > 0):
+	case !c.esmtp && hasParams(o):
 		return smtp.Errorf(555, codeParam, "Parameters need EHLO")
 	case len(o.Other) > 0:
 		return unknown(o.Other[0].Name)
-	case o.Return != 0:
+	case o.Return != 0 && !c.caps.DSN:
 		return unknown("RET")
-	case o.EnvelopeID != "":
+	case o.EnvelopeID != "" && !c.caps.DSN:
 		return unknown("ENVID")
-	case o.Body == smtp.BodyBinaryMIME:
+	case o.Body == smtp.BodyBinaryMIME && !c.caps.BinaryMIME:
 		return unknown("BODY=BINARYMIME")
 	case o.Auth != nil && c.srv.Auth == nil:
 		return unknown("AUTH")
 	case size > 0 && o.Size > size:
 		return tooLarge(size)
 	}
-	return nil
+	return c.checkFuture(o, unknown)
+}
+
+func hasParams(o *smtp.MailOptions) bool {
+	return o.Size != 0 || o.Body != 0 || o.UTF8 || o.Auth != nil || o.Return != 0 || o.EnvelopeID != "" || o.By.Mode != 0 ||
+		o.HoldFor != 0 || !o.HoldUntil.IsZero() || o.Priority != 0 || o.RequireTLS || o.Track.Certifier != "" || o.Solicit != "" || len(o.Other) > 0
 }
 
 func tooLarge(limit int64) *smtp.Error {
@@ -155,17 +172,24 @@ func (c *Conn) rcpt(ctx context.Context, cmd *smtpwire.Command) error {
 	switch {
 	case len(o.Other) > 0:
 		name = o.Other[0].Name
-	case o.Notify != 0:
+	case o.Notify != 0 && !c.caps.DSN:
 		name = "NOTIFY"
-	case o.Original.Type != "":
+	case o.Original.Type != "" && !c.caps.DSN:
 		name = "ORCPT"
+	case !o.ValidSince.IsZero() && !c.caps.ValidSince:
+		name = "RRVS"
 	}
 	if name != "" {
 		return c.refuse(555, codeParam, "RCPT parameter "+name+" is not offered")
 	}
 	if n := c.srv.lim.MaxRecipients; n > 0 && len(c.env.To) >= n {
-		// Not counted: the client sends to these in its next transaction.
-		return c.say(452, smtp.EnhancedCode{4, 5, 3}, fmt.Sprintf("More than %d recipients", n))
+		// A client sends to these in its next transaction; one that does not
+		// end meets the limit of errors.
+		tooMany := smtp.Reply{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 5, 3}, Lines: []string{fmt.Sprintf("More than %d recipients", n)}}
+		if c.overshoot++; c.overshoot > n {
+			return c.sayError(tooMany)
+		}
+		return c.write(&tooMany)
 	}
 	r := smtp.Recipient{Path: cmd.Path, Options: *o}
 	if err := c.sess.Rcpt(ctx, r.Path, &r.Options); err != nil {

@@ -10,9 +10,11 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/mailwire/mailwire/internal/netconn"
 	"github.com/mailwire/mailwire/internal/serve"
 	"github.com/mailwire/mailwire/sasl"
 	"github.com/mailwire/mailwire/smtp"
+	"github.com/mailwire/mailwire/smtp/smtpwire"
 )
 
 // Conn is a connection, as its backend sees it. Its methods may be called
@@ -31,7 +33,15 @@ type Conn struct {
 	body *body // while Data runs
 	took bool  // the last DATA asked for its message
 
-	errors, badRecipients, noops, authFailures int
+	caps     Capabilities
+	bad      *smtpwire.ParseError // of the last command
+	pending  *smtpwire.Command    // gave a message in chunks up
+	chunkWas netconn.Span
+
+	client  xclient      // what XCLIENT said
+	forward []smtp.Param // what XFORWARD said
+
+	errors, badRecipients, noops, authFailures, overshoot, mails int
 }
 
 // ID is a number that no other connection of the server has.
@@ -40,11 +50,30 @@ func (c *Conn) ID() uint64 { return c.net.ID }
 // Logger has the connection's id and remote address as attributes.
 func (c *Conn) Logger() *slog.Logger { return c.net.Log }
 
-// RemoteAddr is the client's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.net.RemoteAddr() }
+// RemoteAddr is the client's address: what a trusted proxy says (PROXY,
+// XCLIENT), else that of the connection.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.client.addr.IsValid() {
+		return net.TCPAddrFromAddrPort(c.client.addr)
+	}
+	return c.net.RemoteAddr()
+}
 
 // LocalAddr is the address the client connected to.
-func (c *Conn) LocalAddr() net.Addr { return c.net.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr {
+	if c.client.dest.IsValid() {
+		return net.TCPAddrFromAddrPort(c.client.dest)
+	}
+	return c.net.LocalAddr()
+}
+
+// ClientName is the client's name as a trusted proxy looked it up (XCLIENT);
+// empty where none said it.
+func (c *Conn) ClientName() string { return c.client.name }
+
+// Forwarded are the attributes that a trusted client gave with XFORWARD for
+// the next or current message: where it comes from, for logs alone.
+func (c *Conn) Forwarded() []smtp.Param { return c.forward }
 
 // TLS is the state of TLS; ok is false in cleartext.
 func (c *Conn) TLS() (state tls.ConnectionState, ok bool) { return c.net.TLSState() }
@@ -63,7 +92,7 @@ func (c *Conn) Identity() (id sasl.Identity, ok bool) {
 
 // forgive sets the counts of faults back: a client that has a message to
 // deliver is worth some.
-func (c *Conn) forgive() { c.errors, c.badRecipients, c.noops = 0, 0, 0 }
+func (c *Conn) forgive() { c.errors, c.badRecipients, c.noops, c.overshoot = 0, 0, 0, 0 }
 
 // Server is the server.
 func (c *Conn) Server() *Server { return c.srv }

@@ -1,4 +1,4 @@
-// DATA: the message and its verdicts.
+// The message, by DATA or in chunks, and its verdicts.
 
 package smtpserver
 
@@ -21,25 +21,36 @@ var (
 	codeMedia   = smtp.EnhancedCode{5, 6, 0}
 )
 
-// body is the message as Session.Data reads it. The first read asks the
-// client for it.
-type body struct {
-	mu  sync.Mutex
-	c   *Conn
-	dot *wire.DotReader
-	was netconn.Span
+// source is what a message is read from: by DATA a *wire.DotReader, else
+// *chunks.
+type source interface {
+	io.Reader
+	io.WriterTo
+}
 
-	err  error // what the backend was told, beyond which it reads nothing
-	fail error // the connection broke
-	rule *smtp.Error
-	over bool
+// body is the message as Session.Data reads it. By DATA, the first read asks
+// the client for it.
+type body struct {
+	mu     sync.Mutex
+	c      *Conn
+	src    source
+	dot    *wire.DotReader
+	chunks *chunks
+	was    netconn.Span
+
+	err   error // what the backend was told, beyond which it reads nothing
+	fail  error // the connection broke
+	ended bool  // fail is the session's end, which was said already
+	rule  *smtp.Error
+	said  bool // rule was said already
+	over  bool
 }
 
 func (b *body) begin() error {
 	if b.over {
 		return errBodyOver
 	}
-	if b.err != nil || b.dot != nil {
+	if b.err != nil || b.src != nil {
 		return b.err
 	}
 	c := b.c
@@ -57,6 +68,7 @@ func (b *body) begin() error {
 		MaxSize: c.srv.lim.MaxMessageSize,
 		MaxLine: c.srv.lim.MaxTextLine,
 	})
+	b.src = b.dot
 	return nil
 }
 
@@ -65,22 +77,30 @@ func (b *body) failed(err error) error {
 	return err
 }
 
-// check sorts an error of the DotReader: a rule that the message broke, or
-// the connection.
+// check sorts an error of the source: a rule that the message broke, or the
+// connection.
 func (b *body) check(err error) error {
 	if err == nil || err == io.EOF {
 		return err
 	}
 	var long *wire.LimitError
+	var own *smtp.Error
 	switch {
+	case b.fail != nil:
+		return b.fail
+	case err == errGivenUp:
+		b.err = err
+		return err
+	case b.chunks != nil && errors.As(err, &own):
+		b.rule = own
 	case b.c.net.Reader().Err() != nil:
 		return b.failed(err)
 	case errors.Is(err, wire.ErrBareCR), errors.Is(err, wire.ErrBareLF):
-		b.rule = smtp.Errorf(550, codeMedia, "Message holds a CR or LF alone, lines must end in CRLF")
+		b.rule = errBare
 	case errors.As(err, &long) && long.What == "body":
 		b.rule = tooLarge(long.Limit)
 	case errors.As(err, &long):
-		b.rule = smtp.Errorf(550, codeMedia, "Message has a line longer than the limit of %d octets", long.Limit)
+		b.rule = longLine(int(long.Limit))
 	default:
 		return b.failed(err)
 	}
@@ -95,7 +115,10 @@ func (b *body) Read(p []byte) (int, error) {
 	if err := b.begin(); err != nil {
 		return 0, err
 	}
-	n, err := b.dot.Read(p)
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, err := b.src.Read(p)
 	return n, b.check(err)
 }
 
@@ -107,7 +130,7 @@ func (b *body) WriteTo(w io.Writer) (int64, error) {
 		return 0, err
 	}
 	e := &errWriter{w: w}
-	n, err := b.dot.WriteTo(e)
+	n, err := b.src.WriteTo(e)
 	if e.err != nil {
 		return n, e.err
 	}
@@ -138,18 +161,35 @@ func (b *body) close() {
 	}
 }
 
-// finish gets to the message's real end. asked is false if the client was
-// never asked for it. An error is the connection's.
-func (b *body) finish() (asked bool, err error) {
+// release gives back what a message in chunks holds, of a session that ends
+// in its middle.
+func (b *body) release() {
+	if b != nil && b.chunks != nil {
+		b.chunks.release()
+	}
+}
+
+func (c *Conn) drainLimit() int64 {
+	if limit := c.srv.lim.MaxDrain; limit > 0 {
+		return limit
+	}
+	return math.MaxInt64
+}
+
+// finish gets to the message's real end, or to that of the chunk where a
+// message in chunks is refused. asked is false if the client was never asked
+// for it. An error is the connection's.
+func (b *body) finish(accepted bool) (asked bool, err error) {
 	b.close()
-	if b.fail != nil || b.dot == nil {
+	switch {
+	case b.fail != nil || b.src == nil:
 		return false, b.fail
+	case b.chunks != nil:
+		err := b.chunks.drain(accepted && b.err == nil)
+		_ = b.check(b.chunks.end)
+		return true, err
 	}
-	limit := b.c.srv.lim.MaxDrain
-	if limit == 0 {
-		limit = math.MaxInt64
-	}
-	err = b.dot.Drain(limit)
+	err = b.dot.Drain(b.c.drainLimit())
 	b.c.net.MarkRead(b.was)
 	b.c.net.SetIdleTimeout(b.c.srv.lim.CommandTimeout)
 	return true, err
@@ -157,40 +197,82 @@ func (b *body) finish() (asked bool, err error) {
 
 // data runs DATA.
 func (c *Conn) data(ctx context.Context, _ *smtpwire.Command) error {
-	if len(c.env.To) == 0 {
+	switch {
+	case len(c.env.To) == 0:
 		// RFC 2033 section 4.2 has 503 for LMTP, RFC 5321 section 3.3
 		// either.
 		return c.refuse(503, codeOrder, "No valid recipients")
+	case c.env.Options.Body == smtp.BodyBinaryMIME:
+		// RFC 3030 section 3.
+		return c.refuse(503, codeOrder, "BINARYMIME comes by BDAT")
 	}
-	env := c.env
+	return c.message(ctx, &body{c: c})
+}
+
+// bdat runs the first BDAT or BURL of a message.
+func (c *Conn) bdat(ctx context.Context, cmd *smtpwire.Command) error {
 	b := &body{c: c}
+	k := &chunks{c: c, ctx: ctx, b: b}
+	k.text.policy, k.text.max = c.srv.BareLineEnds, c.srv.lim.MaxTextLine
+	if c.env.Options.Body == smtp.BodyBinaryMIME {
+		k.text.policy, k.text.max = BarePass, 0
+	}
+	if over := k.tooMuch(cmd.Size); over != nil {
+		err := c.skipChunk(cmd.Size, over.Reply(), c.answers(cmd))
+		c.endTransaction(ctx)
+		return err
+	}
+	if r := k.begin(cmd); r != nil {
+		err := c.skipChunk(0, r.Reply(), c.answers(cmd))
+		c.endTransaction(ctx)
+		return err
+	}
+	b.src, b.chunks = k, k
+	return c.message(ctx, b)
+}
+
+// message has the Session take a message.
+func (c *Conn) message(ctx context.Context, b *body) error {
+	env := c.env
 	c.body = b
 	res, err := c.sess.Data(ctx, env, b)
-	asked, broken := b.finish()
-	c.body = nil
+	asked, broken := b.finish(err == nil)
 	if c.net.Hijacked() {
 		return errDone
 	}
 	if broken != nil {
 		return c.dataBroken(b, broken)
 	}
-	if b.rule != nil {
-		err = b.rule
-	}
-	if err == nil && !asked {
+	if err == nil && !asked && b.rule == nil {
 		// Accepted without a look: the client has a message to send still.
 		b = &body{c: c}
+		c.body = b
 		if err := b.begin(); err != nil {
 			return err
 		}
-		if _, broken := b.finish(); broken != nil {
+		if _, broken := b.finish(true); broken != nil {
 			return c.dataBroken(b, broken)
 		}
 		asked = true
 	}
+	c.body = nil
+	if b.err == errGivenUp {
+		c.endTransaction(ctx)
+		cmd := c.pending
+		c.pending = nil
+		return c.run(ctx, cmd, nil)
+	}
+	if b.rule != nil {
+		err = b.rule
+	}
 	// The time of the transaction was for the client's part of it.
 	c.net.SetTransactionDeadline(time.Time{})
-	err = c.verdict(env, res, err, asked)
+	if !b.said {
+		each := c.srv.LMTP && asked && (b.chunks == nil || b.chunks.whole())
+		err = c.verdict(env, res, err, each)
+	} else {
+		err = nil
+	}
 	c.endTransaction(ctx)
 	return err
 }
@@ -199,22 +281,24 @@ func (c *Conn) data(ctx context.Context, _ *smtpwire.Command) error {
 // follows must not be read as commands.
 func (c *Conn) dataBroken(b *body, err error) error {
 	var long *wire.LimitError
-	if b.rule != nil && errors.As(err, &long) {
+	switch {
+	case b.ended:
+		return err
+	case b.rule != nil && errors.As(err, &long):
 		r := b.rule.Reply()
 		return c.bye(&r)
+	case b.chunks != nil && errors.As(err, &long):
+		return c.bye(&smtp.Reply{Code: 421, EnhancedCode: codePolicy4, Lines: []string{"Chunk too large to be thrown away"}})
 	}
-	if err == io.ErrUnexpectedEOF {
-		return &violation{"connection closed by the client inside a message"}
-	}
-	return c.readFailed(err)
+	return c.chunkBroken(err)
 }
 
-// verdict says what became of the message.
-func (c *Conn) verdict(env *smtp.Envelope, res *smtp.Result, err error, asked bool) error {
+// verdict says what became of the message: for each recipient in LMTP.
+func (c *Conn) verdict(env *smtp.Envelope, res *smtp.Result, err error, each bool) error {
 	if res == nil {
 		res = &smtp.Result{}
 	}
-	if !c.srv.LMTP || !asked {
+	if !each {
 		if err == nil {
 			err = fold(env, res)
 		}

@@ -57,7 +57,7 @@ func TestHooks(t *testing.T) {
 		"VRFY tim\r\nVRFY tom\r\nEXPN list\r\nQUIT\r\n")
 	require.Equal(t, "550 5.7.1 not you\r\n"+
 		"503 5.5.1 Send EHLO first\r\n"+
-		"250-mx.example.org greets good [192.0.2.1]\r\n250-PIPELINING\r\n250-SIZE 10000\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 AUTH PLAIN LOGIN\r\n"+
+		"250-mx.example.org greets good [192.0.2.1]\r\n250-PIPELINING\r\n250-SIZE 10000\r\n250-8BITMIME\r\n250-CHUNKING\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n250 AUTH PLAIN LOGIN\r\n"+
 		"550 5.7.1 not you\r\n"+
 		"535 5.7.8 not today, tim\r\n"+
 		"250 2.1.5 Tim <tim@x.example> 250 injected\r\n"+
@@ -102,6 +102,7 @@ S: 250-<any>
 S: 250-PIPELINING
 S: 250-SIZE 10000
 S: 250-8BITMIME
+S: 250-CHUNKING
 S: 250-SMTPUTF8
 S: 250-ENHANCEDSTATUSCODES
 S: 250-STARTTLS
@@ -118,6 +119,7 @@ S: 250-<any>
 S: 250-PIPELINING
 S: 250-SIZE 10000
 S: 250-8BITMIME
+S: 250-CHUNKING
 S: 250-SMTPUTF8
 S: 250-ENHANCEDSTATUSCODES
 S: 250 AUTH PLAIN LOGIN

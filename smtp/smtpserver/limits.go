@@ -15,8 +15,12 @@ type Limits struct {
 	// instead; 256 MiB by default.
 	MaxDrain int64
 	// MaxRecipients is the greatest number of recipients of a message; 1000
-	// by default.
+	// by default. More are refused for now; as many again, and each counts as
+	// an error.
 	MaxRecipients int
+	// MaxMessages is the greatest number of transactions of a connection; no
+	// limit by default.
+	MaxMessages int
 	// MaxTextLine is the longest line of a message in octets with its CRLF;
 	// no limit by default. RFC 5321 section 4.5.3.1.6 has 1000.
 	MaxTextLine int
@@ -81,6 +85,7 @@ func (l Limits) withDefaults() limits {
 	def(&l.MaxMessageSize, 64<<20)
 	def(&l.MaxDrain, 256<<20)
 	def(&l.MaxRecipients, 1000)
+	def(&l.MaxMessages, 0)
 	def(&l.MaxTextLine, 0)
 	def(&l.MaxErrors, 20)
 	def(&l.MaxBadRecipients, 100)

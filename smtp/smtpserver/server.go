@@ -5,9 +5,11 @@
 // authentication and the framing of messages. A [Backend] decides, and takes
 // the messages.
 //
-// What is offered in the answer to EHLO follows from the Server's fields and
-// the connection's state: PIPELINING, SIZE, 8BITMIME, SMTPUTF8,
-// ENHANCEDSTATUSCODES, and STARTTLS and AUTH while they can be used.
+// What is offered in the answer to EHLO follows from the Server's fields, the
+// connection's state and what the Session can do: PIPELINING, SIZE, 8BITMIME,
+// CHUNKING, SMTPUTF8, ENHANCEDSTATUSCODES always, STARTTLS and AUTH while they
+// can be used, ETRN, BURL and all that [Capabilities] has where the Session
+// does, XCLIENT and XFORWARD to those who are trusted.
 package smtpserver
 
 import (
@@ -17,6 +19,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 
@@ -54,6 +57,14 @@ type Server struct {
 	// RequireTLS refuses everything but STARTTLS in cleartext (RFC 3207
 	// section 4).
 	RequireTLS bool
+	// TrustProxy are the networks of proxies whose connections begin with a
+	// header of the PROXY protocol, version 1 or 2, which says who the client
+	// is. Without that header they are closed. From anywhere else it is a
+	// protocol error. Limits.MaxConnsPerAddr counts the proxy's address.
+	TrustProxy []netip.Prefix
+	// TrustXClient are the networks of those who may say for whom they speak
+	// with XCLIENT and XFORWARD.
+	TrustXClient []netip.Prefix
 	// BareLineEnds says what becomes of a message that holds a CR or LF
 	// alone.
 	BareLineEnds BareLineEnds
@@ -151,7 +162,7 @@ func (s *Server) Serve(l net.Listener) error {
 		return errors.New("smtpserver: Server.Backend is not set")
 	}
 	s.init()
-	return s.serve.Serve(l)
+	return s.serve.Serve(s.proxied(l))
 }
 
 // ServeTLS is Serve with implicit TLS (RFC 8314), under TLSConfig.
@@ -161,7 +172,14 @@ func (s *Server) ServeTLS(l net.Listener) error {
 		return errors.New("smtpserver: Server.Backend is not set")
 	}
 	s.init()
-	return s.serve.ServeTLS(l, s.tls)
+	return s.serve.ServeTLS(s.proxied(l), s.tls)
+}
+
+func (s *Server) proxied(l net.Listener) net.Listener {
+	if len(s.TrustProxy) == 0 {
+		return l
+	}
+	return netconn.ProxyListener(l, func(a netip.Addr) bool { return among(s.TrustProxy, a) })
 }
 
 // ListenAndServe listens on the TCP address addr, ":25" when empty, and

@@ -42,6 +42,8 @@ var (
 	anyReady = [states]bool{false, true, true, true}
 	idle     = [states]bool{false, true, false, false}
 	inMail   = [states]bool{false, false, true, true}
+
+	notInMail = [states]bool{true, true, false, false}
 )
 
 var table map[smtpwire.Verb]rule
@@ -56,6 +58,11 @@ func init() {
 		smtpwire.MAIL:     {in: idle, tls: true, auth: true, run: (*Conn).mail},
 		smtpwire.RCPT:     {in: inMail, tls: true, auth: true, run: (*Conn).rcpt},
 		smtpwire.DATA:     {in: inMail, tls: true, auth: true, run: (*Conn).data},
+		smtpwire.BDAT:     {in: inMail, tls: true, auth: true, run: (*Conn).bdat},
+		smtpwire.BURL:     {in: inMail, tls: true, auth: true, run: (*Conn).burl},
+		smtpwire.ETRN:     {in: idle, tls: true, auth: true, noop: true, run: (*Conn).etrn},
+		smtpwire.XCLIENT:  {in: notInMail, tls: true, run: (*Conn).xclient},
+		smtpwire.XFORWARD: {in: notInMail, tls: true, run: (*Conn).xforward},
 		smtpwire.RSET:     {in: always, tls: true, noop: true, run: (*Conn).rset},
 		smtpwire.NOOP:     {in: always, noop: true, run: (*Conn).noop},
 		smtpwire.HELP:     {in: always, tls: true, noop: true, run: (*Conn).help},
@@ -102,22 +109,15 @@ func gone(err error) bool {
 }
 
 func (c *Conn) converse(ctx context.Context) error {
-	sess, err := c.srv.Backend.NewSession(ctx, c)
-	c.sess = sess
-	if sess != nil {
-		defer c.closeSession()
+	// A Session that XCLIENT replaced is closed by then.
+	defer func() { c.closeSession() }()
+	if len(c.srv.TrustProxy) > 0 {
+		if err := c.net.ReadProxy(ctx); err != nil {
+			return err
+		}
 	}
-	if c.net.Hijacked() {
-		return nil
-	}
-	if err != nil {
-		return c.refuseConn(err)
-	}
-	if sess == nil {
-		return errors.New("smtpserver: the backend made no session")
-	}
-	for i := len(c.srv.Middleware) - 1; i >= 0; i-- {
-		c.sess = c.srv.Middleware[i](c.sess)
+	if err := c.meet(ctx); err != nil {
+		return err
 	}
 	if err := c.greet(ctx); err != nil {
 		return err
@@ -129,9 +129,34 @@ func (c *Conn) converse(ctx context.Context) error {
 	}
 }
 
+// meet makes the Session. An error ends the conversation.
+func (c *Conn) meet(ctx context.Context) error {
+	sess, err := c.srv.Backend.NewSession(ctx, c)
+	c.sess = sess
+	if c.net.Hijacked() {
+		return errDone
+	}
+	if err != nil {
+		return c.refuseConn(err)
+	}
+	if sess == nil {
+		return errors.New("smtpserver: the backend made no session")
+	}
+	for i := len(c.srv.Middleware) - 1; i >= 0; i-- {
+		c.sess = c.srv.Middleware[i](c.sess)
+	}
+	return nil
+}
+
 func (c *Conn) closeSession() {
 	c.body.close()
-	if err := c.sess.Close(); err != nil {
+	c.body.release()
+	if c.sess == nil {
+		return
+	}
+	sess := c.sess
+	c.sess = nil
+	if err := sess.Close(); err != nil {
 		c.net.Log.Warn("closing the session failed", "error", err)
 	}
 }
@@ -139,9 +164,11 @@ func (c *Conn) closeSession() {
 // refuseConn says why instead of a greeting.
 func (c *Conn) refuseConn(err error) error {
 	r := smtp.AsError(err).Reply()
-	if r.Code != 421 && r.Temporary() {
-		// RFC 5321 section 3.1 knows 220, 421 and 554 here.
+	// RFC 5321 section 3.1 knows 220, 421 and 554 here.
+	if r.Temporary() {
 		r.Code = 421
+	} else {
+		r.Code = 554
 	}
 	c.net.Log.Info("connection refused", "reply", r.String(), "error", err)
 	return c.bye(&r)
@@ -164,6 +191,10 @@ func (c *Conn) greet(ctx context.Context) error {
 			return c.readFailed(err)
 		}
 	}
+	return c.sayGreeting()
+}
+
+func (c *Conn) sayGreeting() error {
 	protocol := " ESMTP ready"
 	if c.srv.LMTP {
 		protocol = " LMTP ready"
@@ -187,23 +218,57 @@ func (c *Conn) notTLS() error {
 	return c.violate(554, codeOrder, "This is a plaintext port, TLS begins by STARTTLS")
 }
 
+// errAnswered says that what came was no command and was answered.
+var errAnswered = errors.New("smtpserver: answered")
+
 // command reads one command and runs it.
-func (c *Conn) command(ctx context.Context) (failed error) {
+func (c *Conn) command(ctx context.Context) error {
+	cmd, err := c.readCommand()
+	if err == errAnswered {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return c.run(ctx, &cmd, c.bad)
+}
+
+// readCommand reads a command. Of one that is malformed but for its verb, the
+// fault is c.bad; the error is errAnswered, or what ends the session.
+func (c *Conn) readCommand() (cmd smtpwire.Command, err error) {
+	c.bad = nil
 	line, err := c.readLine()
 	if err != nil {
-		return c.lineFailed(err)
+		if err = c.lineFailed(err); err == nil {
+			err = errAnswered
+		}
+		return cmd, err
 	}
-	cmd, err := smtpwire.ParseCommand(line)
+	cmd, err = smtpwire.ParseCommand(line)
+	if err != nil {
+		errors.As(err, &c.bad)
+	}
 	if max := cmd.Verb.MaxLine(); len(line)+2 > max {
-		return c.refuse(500, codeSyntax, fmt.Sprintf("Command line longer than %d octets", max))
+		r := (&smtp.Error{Code: 500, EnhancedCode: codeSyntax, Message: fmt.Sprintf("Command line longer than %d octets", max)}).Reply()
+		if cmd.Verb == smtpwire.BDAT {
+			err = c.skipChunk(cmd.Size, r, 1)
+		} else {
+			err = c.sayError(r)
+		}
+		if err == nil {
+			err = errAnswered
+		}
+		return cmd, err
 	}
 	switch cmd.Verb {
 	case "GET", "POST", "CONNECT", "HEAD", "PUT", "OPTIONS", "PRI":
-		return c.violate(554, codeOrder, "This is not an HTTP server")
-	case "BDAT":
-		// The octets behind it must not run as commands.
-		return c.violate(502, codeOrder, "CHUNKING is not offered")
+		return cmd, c.violate(554, codeOrder, "This is not an HTTP server")
 	}
+	return cmd, nil
+}
+
+// run runs a command, or says why not; bad is what is wrong with its grammar.
+func (c *Conn) run(ctx context.Context, cmd *smtpwire.Command, bad *smtpwire.ParseError) (failed error) {
 	if cmd.Verb == smtpwire.DATA {
 		c.took = false
 		defer func() {
@@ -213,27 +278,55 @@ func (c *Conn) command(ctx context.Context) (failed error) {
 		}()
 	}
 	r, known := table[cmd.Verb]
-	var bad *smtpwire.ParseError
+	if why := c.mayNot(cmd, &r, known, bad); why != nil {
+		if cmd.Verb == smtpwire.BDAT {
+			return c.skipChunk(cmd.Size, why.Reply(), 1)
+		}
+		return c.sayError(why.Reply())
+	}
+	if !known {
+		return c.unknown(ctx, cmd)
+	}
+	if r.noop {
+		if err := c.countNoop(); err != nil {
+			return err
+		}
+	}
+	return r.run(c, ctx, cmd)
+}
+
+// countNoop counts a command without use.
+func (c *Conn) countNoop() error {
+	if c.noops++; c.srv.lim.MaxNoops > 0 && c.noops > c.srv.lim.MaxNoops {
+		return c.violate(421, codePolicy4, "Too many commands without use")
+	}
+	return nil
+}
+
+// mayNot is why a command does not run.
+func (c *Conn) mayNot(cmd *smtpwire.Command, r *rule, known bool, bad *smtpwire.ParseError) *smtp.Error {
+	fault := func() *smtp.Error {
+		return &smtp.Error{Code: bad.Code, EnhancedCode: bad.EnhancedCode, Message: bad.Msg}
+	}
 	switch {
-	case !known && errors.As(err, &bad) && bad.Code == 500:
-		return c.sayError(bad.Reply())
+	case !known && bad != nil && bad.Code == 500:
+		return fault()
 	case !known:
-		return c.unknown(&cmd)
+		return nil
 	case r.tls && c.srv.RequireTLS && !c.net.IsTLS():
-		return c.refuse(530, codePolicy5, "Must issue a STARTTLS command first")
+		return smtp.Errorf(530, codePolicy5, "Must issue a STARTTLS command first")
 	case !r.in[c.state]:
 		return c.outOfOrder(cmd.Verb)
 	case r.auth && c.srv.RequireAuth && c.identity == nil:
-		return c.refuse(530, codePolicy5, "Authentication required")
-	case errors.As(err, &bad):
-		return c.sayError(bad.Reply())
+		return smtp.Errorf(530, codePolicy5, "Authentication required")
+	case bad != nil:
+		return fault()
+	case cmd.Verb == smtpwire.BDAT && !c.esmtp:
+		return smtp.Errorf(503, codeOrder, "CHUNKING needs EHLO")
+	case cmd.Verb == smtpwire.BDAT && len(c.env.To) == 0:
+		return smtp.Errorf(503, codeOrder, "No valid recipients")
 	}
-	if r.noop {
-		if c.noops++; c.srv.lim.MaxNoops > 0 && c.noops > c.srv.lim.MaxNoops {
-			return c.violate(421, codePolicy4, "Too many commands without use")
-		}
-	}
-	return r.run(c, ctx, &cmd)
+	return nil
 }
 
 // afterData ends a session whose client sent on behind a DATA that was
@@ -246,34 +339,49 @@ func (c *Conn) afterData(err error) error {
 	return err
 }
 
-func (c *Conn) unknown(cmd *smtpwire.Command) error {
+func (c *Conn) unknown(ctx context.Context, cmd *smtpwire.Command) error {
+	if h, ok := c.sess.(CommandHandler); ok {
+		reply, err := h.Command(ctx, string(cmd.Verb), cmd.Arg)
+		if err != nil {
+			return c.refuseErr(err)
+		}
+		if reply != nil {
+			if err := c.countNoop(); err != nil {
+				return err
+			}
+			return c.write(cleanReply(reply, codeOK))
+		}
+	}
 	switch cmd.Verb {
-	case "SEND", "SOML", "SAML", "TURN", "ETRN", "BURL", "XCLIENT", "XFORWARD":
+	case "SEND", "SOML", "SAML", "TURN":
 		return c.refuse(502, codeOrder, "Command not implemented")
 	}
 	return c.refuse(500, codeOrder, "Command not recognized")
 }
 
-func (c *Conn) outOfOrder(v smtpwire.Verb) error {
+func (c *Conn) outOfOrder(v smtpwire.Verb) *smtp.Error {
 	hello := "EHLO"
 	if c.srv.LMTP {
 		hello = "LHLO"
 	}
 	switch {
 	case c.state == stateConnected:
-		return c.refuse(503, codeOrder, "Send "+hello+" first")
+		return smtp.Errorf(503, codeOrder, "Send %s first", hello)
 	case v == smtpwire.MAIL:
-		return c.refuse(503, codeOrder, "Nested MAIL command")
-	case v == smtpwire.RCPT || v == smtpwire.DATA:
-		return c.refuse(503, codeOrder, "Need MAIL command")
+		return smtp.Errorf(503, codeOrder, "Nested MAIL command")
+	case v == smtpwire.RCPT || v == smtpwire.DATA || v == smtpwire.BDAT || v == smtpwire.BURL:
+		return smtp.Errorf(503, codeOrder, "Need MAIL command")
 	}
-	return c.refuse(503, codeOrder, string(v)+" is not permitted during a mail transaction")
+	return smtp.Errorf(503, codeOrder, "%s is not permitted during a mail transaction", v)
 }
 
 // readLine reads a command line. Between transactions a shutdown interrupts
 // the wait for it.
 func (c *Conn) readLine() ([]byte, error) {
-	limit := smtpwire.RCPT.MaxLine()
+	limit := smtpwire.MAIL.MaxLine()
+	if c.state >= stateMail {
+		limit = smtpwire.BURL.MaxLine()
+	}
 	if c.state == stateReady && c.srv.Auth != nil {
 		limit = smtpwire.MaxAuthLine
 	}

@@ -110,6 +110,7 @@ type htmlReader struct {
 	preNL  bool // the first line ending of a pre is to be dropped
 	pre    int
 	quoted int
+	above  int // quotation of the line above
 	lists  []htmlList
 	deep   int    // lists beyond htmlMaxLists
 	marker string // of the list item to begin
@@ -693,7 +694,14 @@ func (h *htmlReader) char(s string) { h.text([]byte(s)) }
 
 func (h *htmlReader) flushRef() {
 	h.state = htmlData
-	h.string(html.UnescapeString(string(h.ref)))
+	s := string(h.ref)
+	if n, ok := strings.CutPrefix(s, "&#"); ok {
+		if n = strings.TrimLeft(n, "xX"); n == "" || unhex(n[0]) < 0 {
+			h.string(s) // no digits
+			return
+		}
+	}
+	h.string(html.UnescapeString(s))
 }
 
 func (h *htmlReader) rawText(c byte) {
@@ -716,13 +724,13 @@ func (h *htmlReader) text(b []byte) {
 	if h.nl > 0 || !h.any {
 		for i := range h.nl {
 			h.out = append(h.out, '\n')
-			if i < h.nl-1 && h.quoted > 0 {
-				h.out = h.appendQuote(h.out)
+			if n := min(h.quoted, h.above); i < h.nl-1 && n > 0 {
+				h.out = appendQuote(h.out, n)
 				h.out = h.out[:len(h.out)-1]
 			}
 		}
-		h.nl = 0
-		h.out = h.appendQuote(h.out)
+		h.nl, h.above = 0, h.quoted
+		h.out = appendQuote(h.out, h.quoted)
 		for i, l := range h.lists {
 			if i == len(h.lists)-1 && h.marker != "" {
 				break
@@ -750,8 +758,8 @@ func (h *htmlReader) text(b []byte) {
 	}
 }
 
-func (h *htmlReader) appendQuote(b []byte) []byte {
-	for range min(h.quoted, htmlMaxQuote) {
+func appendQuote(b []byte, depth int) []byte {
+	for range min(depth, htmlMaxQuote) {
 		b = append(b, "> "...)
 	}
 	return b

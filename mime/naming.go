@@ -3,6 +3,8 @@ package mime
 // Names of files: of an attachment to be saved, of a message in a .eml file, and of a message in a Maildir.
 
 import (
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,9 +21,8 @@ const SafeNameSize = 180
 // become one: create files so that nothing is overwritten.
 func SafeFilename(name string) string {
 	name = strings.ToValidUTF8(name, "_")
-	if i := strings.LastIndexAny(strings.TrimRight(name, `/\`), `/\`); i >= 0 {
-		name = strings.TrimRight(name, `/\`)[i+1:]
-	}
+	name = strings.TrimRight(name, `/\`)
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	var b strings.Builder
 	for _, r := range name {
 		switch {
@@ -96,7 +97,7 @@ func (p *Part) SafeFilename() string {
 		}
 	}
 	if p.Message != nil {
-		if s := p.Message.Header.Text("Subject"); strings.TrimSpace(s) != "" {
+		if s := p.Message.Header.Text("Subject"); strings.Trim(s, `. _/\`) != "" {
 			return emlName(s)
 		}
 	}
@@ -106,30 +107,31 @@ func (p *Part) SafeFilename() string {
 // number returns the part's number, its elements each behind sep.
 func (p *Part) number(sep string) string {
 	n := ""
-	for q := p; q.Parent != nil; q = q.Parent {
-		for i, c := range q.Parent.Children {
-			if c == q {
-				n = sep + strconv.Itoa(i+1) + n
-			}
-		}
+	if p.Parent == nil || p.Parent.Message == p {
+		n = sep + "1" // the body of a message without parts
 	}
-	if n == "" {
-		return sep + "1"
+	for q := p; q.Parent != nil; q = q.Parent {
+		if q.Parent.Message == q {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(q.Parent.Children, q.Start, func(c *Part, start int64) int { return cmp.Compare(c.Start, start) })
+		n = sep + strconv.Itoa(i+1) + n
 	}
 	return n
 }
 
+// emlName makes a file name of a subject. A slash in one is no path: the words on both sides of it are the name.
 func emlName(subject string) string {
-	return SafeFilename(strings.TrimRight(subject, ". ")[:min(len(strings.TrimRight(subject, ". ")), 4*SafeNameSize)] + ".eml")
+	subject = strings.NewReplacer("/", "_", `\`, "_").Replace(subject)
+	subject = strings.TrimRight(subject[:min(len(subject), 4*SafeNameSize)], ". ")
+	return SafeFilename(subject + ".eml")
 }
 
 // EMLName returns a file name for a message of this header, as mail clients do it: the date in its own zone if it has one, the
 // subject, ".eml": "2024-05-17 Offer.eml".
 func EMLName(h Header) string {
 	subject := strings.TrimSpace(h.Text("Subject"))
-	// A subject's slash is no path: the words on both sides of it are the name.
-	subject = strings.NewReplacer("/", "_", `\`, "_").Replace(subject)
-	if strings.Trim(subject, ". _") == "" {
+	if strings.Trim(subject, `. _/\`) == "" {
 		subject = "message"
 	}
 	if t, err := h.Date("Date"); err == nil {

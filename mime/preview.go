@@ -100,8 +100,12 @@ func (b *budgetReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// previewLine is the longest line of which it is known whether it introduces a quotation.
-const previewLine = 300
+const (
+	// previewLine is the longest line that may introduce a quotation.
+	previewLine = 300
+	// previewHeld is how much of a line is looked at before its text is taken.
+	previewHeld = 1200
+)
 
 // previewer takes text line by line and keeps what is new in it.
 type previewer struct {
@@ -109,10 +113,24 @@ type previewer struct {
 	quotes bool
 	own    previewText // what the author wrote
 	all    previewText // with the quotations
-	line   []byte      // the current line, up to previewLine octets
+	line   []byte      // the current line, or what of it is not taken yet
+	mid    bool        // the line's beginning has been taken
+	old    bool        // and is a quotation's
 	held   [][]byte    // lines that may introduce a quotation
 	sig    bool        // behind a signature separator
+	block  previewBlock
 }
+
+// previewBlock is what stands in a text that is not for the eye.
+type previewBlock uint8
+
+const (
+	previewNone   previewBlock = iota
+	previewUU                  // a uuencoded file
+	previewYEnc                // a yEnc file
+	previewPGP                 // armour, up to its end
+	previewHashes              // the headers of a cleartext signature, up to the blank line
+)
 
 type previewText struct {
 	b     []byte
@@ -123,17 +141,13 @@ type previewText struct {
 // read takes r to its end, or until the preview is full.
 func (v *previewer) read(r io.Reader) bool {
 	var buf [1024]byte
-	long := false // the line goes on beyond previewLine
 	for {
 		n, err := r.Read(buf[:])
 		for _, c := range buf[:n] {
 			if c == '\n' || c == '\r' {
 				v.endLine()
-				long = false
-			} else if len(v.line) < 4*previewLine {
-				v.line = append(v.line, c)
-			} else if !long {
-				long = true
+			} else if v.line = append(v.line, c); len(v.line) >= previewHeld {
+				v.overflow()
 			}
 			if v.own.n >= v.limit {
 				return true
@@ -146,15 +160,87 @@ func (v *previewer) read(r io.Reader) bool {
 	}
 }
 
+// overflow takes what there is of a long line, up to a character's end.
+func (v *previewer) overflow() {
+	n := len(v.line)
+	for i := n - 1; i > n-utf8.UTFMax; i-- {
+		if utf8.RuneStart(v.line[i]) {
+			if !utf8.FullRune(v.line[i:]) {
+				n = i
+			}
+			break
+		}
+	}
+	if !v.mid {
+		v.old = !v.quotes && (v.sig || v.line[0] == '>')
+		if !v.old {
+			v.release()
+		}
+	}
+	v.take(v.line[:n])
+	v.mid = true
+	v.line = append(v.line[:0], v.line[n:]...)
+}
+
+// take takes a piece of a long line.
+func (v *previewer) take(b []byte) {
+	if v.block != previewNone {
+		return
+	}
+	v.all.add(b, v.limit, !v.mid)
+	if !v.old {
+		v.own.add(b, v.limit, !v.mid)
+	}
+}
+
+// inBlock tells whether a line belongs to a block that is not for the eye.
+func (v *previewer) inBlock(l []byte) bool {
+	switch v.block {
+	case previewUU:
+		if _, ok := uuLine(l); ok {
+			return true
+		}
+		v.block = previewNone
+		if string(bytes.TrimRight(l, " \t")) == "end" {
+			return true
+		}
+	case previewYEnc:
+		if bytes.HasPrefix(l, []byte("=yend")) {
+			v.block = previewNone
+		}
+		return true
+	case previewPGP:
+		if bytes.HasPrefix(l, []byte("-----END PGP ")) {
+			v.block = previewNone
+		}
+		return true
+	case previewHashes:
+		if len(bytes.TrimSpace(l)) == 0 {
+			v.block = previewNone
+		}
+		return true
+	}
+	if _, _, ok := uuBegin(l); ok {
+		v.block = previewUU
+	} else if _, ok := yencBegin(l); ok {
+		v.block = previewYEnc
+	} else if k, _ := pgpBegin(l); k == EmbeddedPGPSigned {
+		v.block = previewHashes
+	} else if k != 0 {
+		v.block = previewPGP
+	}
+	return v.block != previewNone
+}
+
 func (v *previewer) endPart() {
 	v.release()
-	v.sig = false
+	v.sig, v.block = false, previewNone
 	v.own.space, v.all.space = true, true
 }
 
 func (v *previewer) release() {
 	for _, l := range v.held {
-		v.own.add(l, v.limit)
+		v.own.add(l, v.limit, true)
 	}
 	v.held = v.held[:0]
 }
@@ -162,14 +248,22 @@ func (v *previewer) release() {
 func (v *previewer) endLine() {
 	l := v.line
 	v.line = v.line[:0]
+	if v.mid {
+		v.take(l)
+		v.mid = false
+		return
+	}
+	if v.inBlock(l) {
+		return
+	}
 	if string(l) == "-- " || string(l) == "--" {
 		v.sig = true
 	}
 	t := bytes.TrimSpace(l)
-	v.all.add(t, v.limit)
+	v.all.add(t, v.limit, true)
 	switch {
 	case v.quotes:
-		v.own.add(t, v.limit)
+		v.own.add(t, v.limit, true)
 		return
 	case v.sig || len(t) == 0:
 		return
@@ -184,7 +278,7 @@ func (v *previewer) endLine() {
 	if bytes.HasSuffix(t, []byte(":")) && len(t) <= previewLine {
 		v.held = append(v.held, bytes.Clone(t))
 		if len(v.held) > 2 {
-			v.own.add(v.held[0], v.limit)
+			v.own.add(v.held[0], v.limit, true)
 			v.held = v.held[1:]
 		}
 		return
@@ -194,7 +288,7 @@ func (v *previewer) endLine() {
 		return
 	}
 	v.release()
-	v.own.add(t, v.limit)
+	v.own.add(t, v.limit, true)
 }
 
 // beginsAttribution tells whether a line may be the first of the two that introduce a quotation.
@@ -225,8 +319,9 @@ func isOriginalMark(t []byte) bool {
 	return false
 }
 
-func (t *previewText) add(b []byte, limit int) {
-	if len(b) > 0 {
+// add adds text; fresh is set at a line's beginning.
+func (t *previewText) add(b []byte, limit int, fresh bool) {
+	if fresh && len(b) > 0 {
 		t.space = true
 	}
 	for len(b) > 0 && t.n < limit {

@@ -6,6 +6,7 @@ package mime
 import (
 	"bytes"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func (k SecurityKind) String() string {
 	if int(k) < len(securityNames) {
 		return securityNames[k]
 	}
-	return "SecurityKind"
+	return "SecurityKind(" + strconv.Itoa(int(k)) + ")"
 }
 
 // Security describes a signed or enciphered part.

@@ -16,8 +16,9 @@ const embedLine = 4096
 
 // lineReader reads lines in a fixed buffer.
 type lineReader struct {
-	b   *bufio.Reader
-	off int64 // of the next line
+	b    *bufio.Reader
+	off  int64 // of the next line
+	long []byte
 }
 
 func newLineReader(r io.Reader) *lineReader { return &lineReader{b: bufio.NewReaderSize(r, embedLine)} }
@@ -29,7 +30,8 @@ func (l *lineReader) next() (line []byte, start int64, err error) {
 	line, err = l.b.ReadSlice('\n')
 	l.off += int64(len(line))
 	if err == bufio.ErrBufferFull {
-		return line, start, l.skip(line)
+		l.long = append(l.long[:0], line...)
+		return l.long, start, l.skip()
 	}
 	if err == io.EOF && len(line) > 0 {
 		err = nil
@@ -37,18 +39,16 @@ func (l *lineReader) next() (line []byte, start int64, err error) {
 	return bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), start, err
 }
 
-// skip passes over the rest of a line; line is what was read of it, and stays valid.
-func (l *lineReader) skip(line []byte) error {
-	kept := append([]byte(nil), line...)
+// skip passes over the rest of a line.
+func (l *lineReader) skip() error {
 	for {
 		rest, err := l.b.ReadSlice('\n')
 		l.off += int64(len(rest))
-		if err == bufio.ErrBufferFull {
+		switch err {
+		case bufio.ErrBufferFull:
 			continue
-		}
-		copy(line, kept)
-		if err == io.EOF {
-			err = nil
+		case io.EOF:
+			return nil
 		}
 		return err
 	}

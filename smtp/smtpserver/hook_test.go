@@ -187,6 +187,7 @@ func TestRefusedConnections(t *testing.T) {
 		want string
 	}{
 		{smtp.Errorf(554, smtp.EnhancedCode{5, 7, 1}, "listed in\r\n a blocklist"), "554 5.7.1 listed in a blocklist\r\n"},
+		{smtp.Errorf(550, smtp.EnhancedCode{5, 7, 1}, "not you"), "554 5.7.1 not you\r\n"},
 		{smtp.Errorf(450, smtp.EnhancedCode{4, 7, 0}, "later"), "421 4.7.0 later\r\n"},
 		{errors.New("secret"), "421 4.3.0 Local error in processing\r\n"},
 	} {

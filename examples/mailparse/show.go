@@ -179,25 +179,36 @@ func (p *program) printTree(m *message) error {
 const maxShown = 20
 
 func people(l []mime.Address) string {
-	var out []string
-	for _, a := range l {
-		if len(out) == maxShown {
-			out = append(out, fmt.Sprintf("and %d more", len(l)-maxShown))
+	var b strings.Builder
+	sep := ""
+	for i, a := range l {
+		if i == maxShown {
+			fmt.Fprintf(&b, "%sand %d more", sep, len(l)-i)
 			break
 		}
-		switch name, addr := a.DisplayName(), a.Addr(); {
+		name, addr := a.DisplayName(), a.Addr()
+		if a.Kind == mime.AddressGroupEnd {
+			b.WriteByte(';')
+			continue
+		}
+		b.WriteString(sep)
+		sep = ", "
+		if strings.ContainsAny(name, ",;:<>@") {
+			name = `"` + name + `"`
+		}
+		switch {
 		case a.Kind == mime.AddressGroupStart:
-			out = append(out, name+":")
-		case a.Kind == mime.AddressGroupEnd:
+			b.WriteString(name + ":")
+			sep = " "
 		case name == "":
-			out = append(out, addr)
+			b.WriteString(addr)
 		case addr == "":
-			out = append(out, name)
+			b.WriteString(name)
 		default:
-			out = append(out, name+" <"+addr+">")
+			b.WriteString(name + " <" + addr + ">")
 		}
 	}
-	return strings.Join(out, ", ")
+	return b.String()
 }
 
 // tree writes a part and all below it, which are no deeper than

@@ -30,7 +30,14 @@ func fieldGroups(b []byte, f func(fd Field, first bool)) {
 			first = true
 			continue
 		}
-		h := mime.ParseHeader(b)
+		var h mime.Header
+		line := b
+		if i := bytes.IndexByte(b, '\n'); i >= 0 {
+			line = b[:i+1]
+		}
+		if bytes.IndexByte(line, ':') > 0 {
+			h = mime.ParseHeader(b)
+		}
 		raw := h.Raw()
 		for fd := range h.Fields() {
 			name := strings.TrimRight(fd.Name(), " \t")
@@ -44,12 +51,7 @@ func fieldGroups(b []byte, f func(fd Field, first bool)) {
 			first = false
 		}
 		if len(raw) == 0 {
-			// A line that is no field stands alone.
-			i := bytes.IndexByte(b, '\n')
-			if i < 0 {
-				return
-			}
-			raw = b[:i+1]
+			raw = line // it is no field
 		} else if len(bytes.TrimRight(raw, "\r\n \t")) < len(raw) && endsBlank(raw) {
 			first = true
 		}

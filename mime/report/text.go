@@ -167,6 +167,8 @@ var blockTags = map[string]string{
 	"h1": "\n\n", "h2": "\n\n", "h3": "\n\n", "/h1": "\n\n", "/h2": "\n\n", "/h3": "\n\n", "hr": "\n\n", "ul": "\n", "/ul": "\n", "pre": "\n\n", "/pre": "\n\n", "blockquote": "\n\n",
 }
 
+var noBreaks = strings.NewReplacer("\r", " ", "\n", " ")
+
 // htmlText is the text of HTML, roughly: enough to read a notice.
 func htmlText(s string) string {
 	var b strings.Builder
@@ -177,7 +179,7 @@ func htmlText(s string) string {
 			i = len(s)
 		}
 		if skip == "" {
-			b.WriteString(strings.NewReplacer("\r", " ", "\n", " ").Replace(s[:i]))
+			_, _ = noBreaks.WriteString(&b, s[:i])
 		}
 		s = s[i:]
 		if s == "" {

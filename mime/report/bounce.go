@@ -68,6 +68,9 @@ type extractor struct {
 	shared []*found // those recipients
 	fresh  bool     // no line has come since the last of them
 	indent int      // of the line that named it
+	// last is the recipient whose text was read last, and what it said.
+	last        *found
+	lastVerdict *verdict
 }
 
 // found is a recipient, and the text that stands with it.
@@ -83,7 +86,6 @@ type found struct {
 type block struct {
 	text []string
 	size int
-	seen *verdict
 }
 
 // maxText is how many octets of text are kept in a block, and looked at for one recipient.
@@ -371,11 +373,17 @@ func (x *extractor) transcript(lines []string, action Action) {
 		if common.text == nil {
 			return
 		}
+		x.last = nil
+		var without []*found
 		for _, f := range x.list {
-			if _, code := findReply(pick(f.text())); code == 0 {
-				f.blocks = append(f.blocks, common)
+			if x.verdict(f).reply == 0 {
+				without = append(without, f)
 			}
 		}
+		for _, f := range without {
+			f.blocks = append(f.blocks, common)
+		}
+		x.last = nil
 	}()
 	for _, l := range lines {
 		low := strings.ToLower(l)
@@ -431,9 +439,10 @@ func (x *extractor) transcript(lines []string, action Action) {
 // recipients makes verdicts of what was found. With evident, one without an SMTP reply, a status or a known reason does not count.
 func (x *extractor) recipients(evident bool) []Recipient {
 	var l []Recipient
+	x.last = nil
 	for _, f := range x.list {
 		r := Recipient{Address: f.addr, Original: f.original, Action: f.action, RemoteMTA: f.host}
-		v := f.verdict()
+		v := x.verdict(f)
 		if evident && !v.evident {
 			continue
 		}
@@ -454,14 +463,14 @@ func (x *extractor) recipients(evident bool) []Recipient {
 // A verdict is what a text says.
 type verdict struct {
 	diagnostic, host string
+	reply            int
 	evident          bool // it has a reply, a status or a known reason
 }
 
-func (f *found) verdict() *verdict {
-	// Recipients that share a block share what it says.
-	shared := len(f.blocks) == 1
-	if shared && f.blocks[0].seen != nil {
-		return f.blocks[0].seen
+// verdict reads the text of f. Recipients that share their text, as those of one list do, share what is read.
+func (x *extractor) verdict(f *found) *verdict {
+	if x.last != nil && slices.Equal(x.last.blocks, f.blocks) {
+		return x.lastVerdict
 	}
 	text := f.text()
 	v := &verdict{diagnostic: pick(text)}
@@ -476,9 +485,8 @@ func (f *found) verdict() *verdict {
 	if code != 0 {
 		v.diagnostic = trimDiagnostic(v.diagnostic[at:])
 	}
-	if shared {
-		f.blocks[0].seen = v
-	}
+	v.reply = code
+	x.last, x.lastVerdict = f, v
 	return v
 }
 

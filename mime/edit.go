@@ -25,6 +25,7 @@ type Edit struct {
 	fields     [][]byte
 	tail       []byte // the blank line
 	eol        string
+	body       bool   // a body follows
 	header     []byte // put together
 	changed    bool   // fields were changed since
 }
@@ -43,7 +44,7 @@ func NewEdit(m io.ReaderAt, p *Part) (*Edit, error) {
 	for root.Parent != nil {
 		root = root.Parent
 	}
-	e := &Edit{m: m, start: p.Start, end: p.BodyStart, size: root.End, header: raw, eol: lineEnding(raw)}
+	e := &Edit{m: m, start: p.Start, end: p.BodyStart, size: root.End, header: raw, eol: lineEnding(raw), body: p.BodyStart < p.End}
 	n := 0
 	for rest := raw; ; {
 		var f Field
@@ -94,6 +95,12 @@ func (e *Edit) insert(at int, v FieldValue) error {
 		// The header's last line is the message's, and has no ending.
 		e.fields[at-1] = append(bytes.Clone(e.fields[at-1]), e.eol...)
 	}
+	for at < len(e.fields) && isContinuation(e.fields[at]) {
+		at++ // a header that begins with a continuation: it would go on with the new field
+	}
+	if len(e.fields) == 0 && len(e.tail) == 0 && e.body {
+		e.tail = []byte(e.eol) // the body's first line would be taken for a part of the header
+	}
 	e.fields = slices.Insert(e.fields, at, b)
 	e.changed = true
 	return nil
@@ -117,16 +124,28 @@ func (e *Edit) Set(v FieldValue) error {
 	return nil
 }
 
+func isContinuation(line []byte) bool { return line[0] == ' ' || line[0] == '\t' }
+
 // Replace puts a field in the place of the i-th, counted from 0 as Header.Fields yields them; it may have another name. It
-// panics if there is none.
+// panics if there is none. Continuation lines behind a line that was no field go with it.
 func (e *Edit) Replace(i int, v FieldValue) error {
 	b, err := e.encode(v)
 	if err != nil {
 		return err
 	}
+	e.dropLines(i + 1)
 	e.fields[i] = b
 	e.changed = true
 	return nil
+}
+
+// dropLines removes the continuation lines at i.
+func (e *Edit) dropLines(i int) {
+	n := i
+	for n < len(e.fields) && isContinuation(e.fields[n]) {
+		n++
+	}
+	e.fields = slices.Delete(e.fields, i, n)
 }
 
 // Delete removes all fields of the name and returns how many there were.
@@ -138,8 +157,10 @@ func (e *Edit) Delete(name string) int {
 	return n
 }
 
-// DeleteAt removes the i-th field, counted from 0 as Header.Fields yields them. It panics if there is none.
+// DeleteAt removes the i-th field, counted from 0 as Header.Fields yields them. It panics if there is none. Continuation lines
+// behind a line that was no field go with it.
 func (e *Edit) DeleteAt(i int) {
+	e.dropLines(i + 1)
 	e.fields = slices.Delete(e.fields, i, i+1)
 	e.changed = true
 }
@@ -258,7 +279,7 @@ func Downgrade(m io.ReaderAt, p *Part) (*Downgraded, error) {
 	if len(bytes.TrimRight(p.Header.Raw(), "\r\n")) == 0 {
 		d.eol = "\r\n"
 	}
-	w := downgrade{d: d, root: p}
+	w := downgrade{d: d, root: p, buf: make([]byte, copyBuffer)}
 	if _, err := w.entity(p, false); err != nil {
 		return nil, err
 	}
@@ -281,7 +302,7 @@ func Downgrade(m io.ReaderAt, p *Part) (*Downgraded, error) {
 			d.size += c.end - c.start
 		} else {
 			var n counter
-			if err := c.segment(d).writeTo(&n, nil); err != nil {
+			if err := c.segment(d).writeTo(&n, w.buf); err != nil {
 				return nil, err
 			}
 			d.size += int64(n)
@@ -294,6 +315,7 @@ type downgrade struct {
 	d       *Downgraded
 	root    *Part
 	changes []piece
+	buf     []byte
 }
 
 // entity finds what has to change in p, and tells whether anything has. Its recursion is bounded by Limits.Depth.
@@ -358,7 +380,7 @@ func (w *downgrade) multipart(p *Part, ct ContentType, signed bool) (changed boo
 }
 
 func (w *downgrade) survey(r io.Reader) (s survey, err error) {
-	_, err = io.Copy(&s, r)
+	_, err = io.CopyBuffer(&s, struct{ io.Reader }{r}, w.buf)
 	s.done()
 	return s, err
 }

@@ -175,7 +175,7 @@ func (r *Reader) Next() (*Message, error) {
 			return nil, m.err
 		}
 	}
-	if !r.fill(r.lim.FromLine) && r.w == r.r {
+	if !r.fill(1) {
 		return nil, r.end()
 	}
 	line, n := r.fromLine()
@@ -206,10 +206,8 @@ var bom = []byte("\xef\xbb\xbf")
 
 // begin goes to the first From_ line, and decides the variant.
 func (r *Reader) begin() error {
-	r.fill(len(r.buf))
-	if bytes.HasPrefix(r.buf[r.r:r.w], bom) {
+	if r.fill(len(bom)); bytes.HasPrefix(r.buf[r.r:r.w], bom) {
 		r.advance(len(bom))
-		r.fill(len(r.buf))
 	}
 	start, junk := r.off, false
 	for first := true; ; first = false {

@@ -279,7 +279,8 @@ func (p *parser) properties(c *cursor, charset string) (l Properties, object mim
 				size = int64(c.u32())
 			}
 			v := Value{Range: mime.Range{Start: c.off, End: c.off + size}, src: p.src, obj: prop.Type == TypeObject}
-			if v.Range.End > c.end {
+			cut := v.Range.End > c.end
+			if cut {
 				v.Range.End = c.end
 			}
 			next := v.Range.End + pad(size)
@@ -297,12 +298,14 @@ func (p *parser) properties(c *cursor, charset string) (l Properties, object mim
 				}
 				prop.Values = append(prop.Values, v)
 			}
-			c.skip(next - c.off)
-			if next > c.end && j+1 == count && i+1 == n {
-				c.err = nil // the last padding may be missing
-				if c.off > c.end {
-					c.off = c.end
-				}
+			switch {
+			case c.fail != nil:
+			case cut:
+				c.err = io.ErrUnexpectedEOF
+			case next > c.end && j+1 == count && i+1 == n: // the last padding may be missing
+				c.off, c.err = c.end, nil
+			default:
+				c.skip(next - c.off)
 			}
 		}
 		l = append(l, prop)

@@ -346,6 +346,9 @@ func (p *parser) attribute(m *Message, att *Attachment, a Attribute, depth int) 
 		m.unicode()
 	case TagRecipientTable:
 		n := c.u32()
+		if c.err != nil {
+			p.defect(DefectProperties, c.off)
+		}
 		for i := uint32(0); i < n && c.err == nil; i++ {
 			if int(i) >= p.lim.Recipients || p.props <= 0 {
 				p.defect(DefectLimit, c.off)
@@ -355,9 +358,6 @@ func (p *parser) attribute(m *Message, att *Attachment, a Attribute, depth int) 
 			if len(l) > 0 {
 				m.Recipients = append(m.Recipients, Recipient{l})
 			}
-		}
-		if c.err != nil {
-			p.defect(DefectProperties, c.off)
 		}
 	}
 	if att == nil || a.Level != 2 {

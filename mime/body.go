@@ -253,6 +253,10 @@ func (p *Part) Resolve(ref string) *Part {
 	} else if ref == "" || ref[0] == '#' {
 		return nil
 	}
+	base := ""
+	if !byID {
+		base = p.base()
+	}
 	match := func(top *Part) *Part {
 		stack := []*Part{top}
 		for len(stack) > 0 {
@@ -262,7 +266,7 @@ func (p *Part) Resolve(ref string) *Part {
 				if q.ContentID() == id {
 					return q
 				}
-			} else if loc := q.location(); loc != "" && (loc == ref || locationMatches(loc, ref, p.base())) {
+			} else if loc := q.location(); loc != "" && (loc == ref || locationMatches(loc, ref, base)) {
 				return q
 			}
 			for i := len(q.Children) - 1; i >= 0; i-- {

@@ -54,7 +54,10 @@ func (p *Part) Preview(m io.ReaderAt, o *PreviewOptions) (string, error) {
 	chars, octets, quotes := o.values()
 	budget := &budgetReaderAt{m: m, left: octets}
 	v := previewer{limit: chars, quotes: quotes}
-	for _, q := range p.Body().Text {
+	for i, q := range p.Body().Text {
+		if i == previewParts || budget.left <= 0 {
+			break
+		}
 		ct := q.ContentType()
 		var r io.Reader
 		if isHTML(ct) {
@@ -72,6 +75,9 @@ func (p *Part) Preview(m io.ReaderAt, o *PreviewOptions) (string, error) {
 	}
 	return v.result(), nil
 }
+
+// previewParts is how many parts of a message are looked into.
+const previewParts = 64
 
 // budgetReaderAt gives no more than so many octets; what is beyond is the end. It remembers m's error, for text readers may have
 // more to say before they report it.

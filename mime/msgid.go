@@ -41,7 +41,7 @@ func ParseMessageIDs(s string) []string {
 		s = s[i+1:]
 		n := -1
 		if len(s) > 0 && s[0] == '"' { // obs-id-left: a quoted string may hold angle brackets
-			if q := strings.Index(s[1:], "\"@"); q >= 0 && strings.IndexByte(s[1:1+q], '"') < 0 {
+			if q := strings.IndexByte(s[1:], '"'); q >= 0 && strings.HasPrefix(s[1+q:], "\"@") {
 				n = 1 + q
 			}
 		}

@@ -296,7 +296,7 @@ var breaks = []string{"giving up on ", "i'm not going to try again", "i'm not gi
 
 // lines reads a section: lines with a recipient, and those that belong to it.
 func (x *extractor) lines(from, to int, action Action) {
-	paragraph := true
+	paragraph, hidden := true, false
 	for i := from; i < to; i++ {
 		l := x.n.lines[i]
 		if l == "" {
@@ -306,7 +306,15 @@ func (x *extractor) lines(from, to int, action Action) {
 		if strings.HasPrefix(l, "-----") {
 			break
 		}
-		if origin, ok := cutOrigin(l); ok && x.block != nil {
+		// Exim may keep the address to itself; the one that it came from stands for it.
+		if hidden = hidden || l == "an undisclosed address"; l == "an undisclosed address" {
+			continue
+		}
+		if origin, ok := cutOrigin(l); ok && hidden {
+			hidden = false
+			x.start(origin, "", action)
+			continue
+		} else if ok && x.block != nil {
 			if n := len(x.shared); n > 0 && x.shared[n-1].original == "" {
 				x.shared[n-1].original = origin
 			}
@@ -565,6 +573,11 @@ func addressLine(l string) (addr, original, rest string, ok bool) {
 			return addr, original, "", true
 		case strings.HasPrefix(rest, "..."):
 			return addr, original, strings.TrimLeft(rest, ". "), true
+		case rest[0] == ',': // Zoho
+			if _, code := findReply(rest); code != 0 {
+				return addr, original, strings.TrimLeft(rest, ", "), true
+			}
+			return "", "", "", false
 		case rest[0] == ':':
 			return addr, original, strings.TrimLeft(rest, ": "), true
 		case rest[0] == '(':

@@ -35,6 +35,8 @@ func TestAddressLine(t *testing.T) {
 		{"zoë@пример.example:", "zoë@пример.example", "", ""},
 		{"a@example.org.", "a@example.org", "", "."},
 		{"a@example.org 550 no", "a@example.org", "", "550 no"},
+		{"a@example.org, ERROR CODE :550 - no", "a@example.org", "", "ERROR CODE :550 - no"},
+		{in: "a@example.org, b@example.org and others"},
 		{in: "a@example.org was there"},
 		{in: "User joe (joe@example.org) not listed"},
 		{in: "<mail.example.org #5.1.1>"},
@@ -124,6 +126,7 @@ func TestComplete(t *testing.T) {
 		act  Action
 	}{
 		{Recipient{Diagnostic: "550 5.1.1 x"}, Status{5, 1, 1}, Failed},
+		{Recipient{Reply: 553}, Status{5, 1, 3}, Failed},
 		{Recipient{Diagnostic: "421 x"}, Status{4, 3, 2}, Delayed},
 		{Recipient{Diagnostic: "450 x"}, Status{4, 2, 0}, Delayed},
 		{Recipient{Diagnostic: "451 x"}, Status{4, 0, 0}, Delayed},

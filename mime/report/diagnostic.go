@@ -107,8 +107,8 @@ func (r *Recipient) complete() {
 	if r.Status.IsZero() {
 		r.Status = findStatus(r.Diagnostic[at:])
 	}
-	if r.Status.IsZero() && code != 0 {
-		r.Status = replyStatus(code)
+	if r.Status.IsZero() {
+		r.Status = replyStatus(r.Reply)
 	}
 	if r.Action == "" {
 		switch r.Status[0] {
@@ -183,8 +183,8 @@ func findHost(s string) string {
 			return name
 		}
 	}
-	// qmail begins with the address.
-	if i := strings.IndexByte(s, ' '); i > 0 && isIP(s[:i]) {
+	// qmail and DragonFly begin with the host.
+	if i := strings.IndexByte(s, ' '); i > 0 && (isIP(s[:i]) || hostName(s) == s[:i] && strings.HasPrefix(s[i:], " [")) {
 		return s[:i]
 	}
 	return ""

@@ -264,6 +264,14 @@ func (d *DeliveryStatus) recipients(limit int) []Recipient {
 		if r.Address == "" {
 			r.Address = r.Original
 		}
+		if r.Status.IsZero() {
+			// Zoho puts the reply in the status' place.
+			for _, f := range s.Extensions {
+				if strings.EqualFold(f.Name, "Status") {
+					r.Reply = replyAt(f.Value)
+				}
+			}
+		}
 		if r.RemoteMTA == "" {
 			r.RemoteMTA = oneLine(s.RemoteMTA.Value)
 		}

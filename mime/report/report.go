@@ -61,9 +61,10 @@ func (k Kind) String() string {
 type Report struct {
 	Kind Kind
 	// System is whose layout a bounce has: "exim", "qmail", "postfix", "sendmail", "exchange", "microsoft365", "iis", "gmail",
-	// "yahoo", "mail.ru", "yandex", "ses", "domino", "ironport", or "generic". It is empty for all other kinds.
+	// "yahoo", "mail.ru", "yandex", "ses", "domino", "ironport", "dma", or "generic". It is empty for all other kinds.
 	System string
-	// Recipients is the verdicts of a DSN or a bounce, in order; an address may come twice.
+	// Recipients is the verdicts of a DSN or a bounce, in order; an address may come twice. Those of a DSN whose part for machines
+	// names none are from its text.
 	Recipients []Recipient
 	// OriginalMessageID is the Message-ID, without angle brackets, of the message that the report is about, or "".
 	OriginalMessageID string
@@ -245,6 +246,14 @@ func (p *parser) machine(r *Report, part *mime.Part) error {
 	}
 	if err := p.original(r, part); err != nil {
 		return err
+	}
+	if r.Kind == DSN && len(r.Recipients) == 0 && p.from.system() {
+		// Google sends an empty part for machines where it has refused a message itself; the text tells more.
+		text := &Report{}
+		if _, err := p.bounce(text); err != nil {
+			return err
+		}
+		r.Recipients = text.Recipients
 	}
 	if r.Disposition != nil && r.Disposition.OriginalMessageID != "" {
 		r.OriginalMessageID = r.Disposition.OriginalMessageID

@@ -49,7 +49,7 @@ var systems = []system{
 		name: "exim",
 		any:  []string{"this message was created automatically by mail delivery software", "a message that you sent could not be delivered to one or more of its recipients", "a message that you sent has not yet been delivered", "a message that you sent contained no recipient addresses"},
 		sections: []section{
-			{"following address(es) failed:", Failed}, {"following addresses failed:", Failed}, {"permanent error. the following address(es) failed", Failed}, {"following addresses had errors", Failed},
+			{"following address(es) failed:", Failed}, {"following addresses failed:", Failed}, {"permanent error. the following address(es) failed", Failed}, {"following addresses had errors", Failed}, {"to one or more of its recipients. this is a permanent error.", Failed},
 			{"has not yet been delivered is:", Delayed}, {"has not yet been delivered are:", Delayed}, {"have not yet been delivered are:", Delayed}, {"following address(es) have not yet been delivered:", Delayed},
 			{"following address(es) deferred:", Delayed}, {"delivered to the following address", Delivered},
 		},
@@ -97,6 +97,11 @@ var systems = []system{
 		inline: []section{
 			{"the following message to ", Failed}, {"your message to ", Failed},
 		},
+	},
+	{
+		name:   "dma",
+		any:    []string{"this is the dragonfly mail agent"},
+		inline: []section{{"there was an error delivering your mail to ", Failed}, {"delivering your mail to ", Failed}},
 	},
 	{
 		name: "domino",

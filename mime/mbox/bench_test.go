@@ -12,7 +12,8 @@ func benchFile(b *testing.B, v Variant) []byte {
 	b.Helper()
 	var file bytes.Buffer
 	w := NewWriter(&file, v, Limits{})
-	body := "Subject: a mail\nFrom: a@example.org\nTo: b@example.org\n\n" + strings.Repeat("A line of some length, as text in a mail has it.\n", 60)
+	body := "Subject: a mail\nFrom: a@example.org\nTo: b@example.org\n\n" + strings.Repeat("A line of some length, as text in a mail has it.\n",
+		60)
 	for range 1000 {
 		if err := w.WriteMessage("a@example.org", day, strings.NewReader(body)); err != nil {
 			b.Fatal(err)
@@ -42,7 +43,8 @@ func BenchmarkRead(b *testing.B) {
 }
 
 func BenchmarkWrite(b *testing.B) {
-	body := "Subject: a mail\nFrom: a@example.org\nTo: b@example.org\n\n" + strings.Repeat("A line of some length, as text in a mail has it.\n", 600)
+	body := "Subject: a mail\nFrom: a@example.org\nTo: b@example.org\n\n" + strings.Repeat("A line of some length, as text in a mail has it.\n",
+		600)
 	w := NewWriter(io.Discard, MboxRD, Limits{})
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()

@@ -155,7 +155,8 @@ func dateShape(s string) bool {
 		case c == '+' || c == '-' || c == '(':
 		default:
 			// A weekday, a month, AM, or a zone.
-			if w = strings.TrimRight(w, ",.)"); !isName(w) && (len(w) > 5 || strings.ToUpper(w) != w) && !strings.EqualFold(w, "am") && !strings.EqualFold(w, "pm") {
+			if w = strings.TrimRight(w, ",.)"); !isName(w) && (len(w) > 5 || strings.ToUpper(w) != w) && !strings.EqualFold(w,
+				"am") && !strings.EqualFold(w, "pm") {
 				return false
 			}
 		}

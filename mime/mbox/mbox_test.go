@@ -133,7 +133,8 @@ func TestAppendFromLine(t *testing.T) {
 		{"", "From MAILER-DAEMON Thu Feb 29 23:59:58 2024", day, ""},
 		{"joe", "From joe Fri Mar  1 00:59:58 2024", day.Add(time.Hour + time.Millisecond), ""},
 		{`"j o"@x`, `From "j o"@x Thu Feb 29 23:59:58 2024`, day, ""},
-		{"zoë@example.org", "From zoë@example.org Fri Mar  1 01:59:58 2024", time.Date(2024, 2, 29, 23, 59, 58, 0, time.FixedZone("", -7200)), ""},
+		{"zoë@example.org", "From zoë@example.org Fri Mar  1 01:59:58 2024", time.Date(2024, 2, 29, 23, 59, 58, 0,
+			time.FixedZone("", -7200)), ""},
 		{"joe smith", "", day, "blank"},
 		{"joe\nFrom x", "", day, "control octet 0x0a"},
 		{"joe\r", "", day, "control octet 0x0d"},
@@ -164,30 +165,44 @@ func TestRead(t *testing.T) {
 		{"one", from + "A: b\n\nc\n\n", Auto, []string{"A: b\n\nc\n"}},
 		{"no blank line at the end", from + "A: b\n\nc\n", Auto, []string{"A: b\n\nc\n"}},
 		{"no line ending at the end", from + "A: b\n\nc", Auto, []string{"A: b\n\nc"}},
-		{"CRLF", "From a@b Thu Feb 29 23:59:58 2024\r\nA: b\r\n\r\nc\r\n\r\nFrom - \r\nd: e\r\n", Auto, []string{"A: b\r\n\r\nc\r\n", "d: e\r\n"}},
+		{"CRLF", "From a@b Thu Feb 29 23:59:58 2024\r\nA: b\r\n\r\nc\r\n\r\nFrom - \r\nd: e\r\n", Auto,
+			[]string{"A: b\r\n\r\nc\r\n", "d: e\r\n"}},
 		{"no blank line between", from + "A: b\n\nc\n" + from + "d", Auto, []string{"A: b\n\nc\n", "d"}},
-		{"weak needs a blank line", from + "A: b\n\nc\nFrom x@y\nD: e\n\nFrom x@y\nD: e\n", Auto, []string{"A: b\n\nc\nFrom x@y\nD: e\n", "D: e\n"}},
+		{"weak needs a blank line", from + "A: b\n\nc\nFrom x@y\nD: e\n\nFrom x@y\nD: e\n", Auto,
+			[]string{"A: b\n\nc\nFrom x@y\nD: e\n", "D: e\n"}},
 		{"weak needs a header", from + "A: b\n\nFrom x@y\nhe came\n", Auto, []string{"A: b\n\nFrom x@y\nhe came\n"}},
-		{"Mozilla's needs none", from + "A: b\n\nc\nFrom - \nD: e\nFrom -\n\nFrom -\nhe came\n", Auto, []string{"A: b\n\nc\n", "D: e\nFrom -\n\nFrom -\nhe came\n"}},
-		{"prose", from + "A: b\n\nFrom Russia with love\nYear: 1963\n\nFrom here on\n", Auto, []string{"A: b\n\nFrom Russia with love\nYear: 1963\n\nFrom here on\n"}},
+		{"Mozilla's needs none", from + "A: b\n\nc\nFrom - \nD: e\nFrom -\n\nFrom -\nhe came\n", Auto, []string{"A: b\n\nc\n",
+			"D: e\nFrom -\n\nFrom -\nhe came\n"}},
+		{"prose", from + "A: b\n\nFrom Russia with love\nYear: 1963\n\nFrom here on\n", Auto,
+			[]string{"A: b\n\nFrom Russia with love\nYear: 1963\n\nFrom here on\n"}},
 		{"BOM", "\xef\xbb\xbfFrom -\nA: b\n", Auto, []string{"A: b\n"}},
 		{"blank lines before", "\n\nFrom -\nA: b\n", Auto, []string{"A: b\n"}},
 		{"more blank lines", from + "A: b\n\nc\n\n\n\n" + from + "d\n", Auto, []string{"A: b\n\nc\n\n\n", "d\n"}},
 		{"empty messages", from + from + "\n" + from + "\n\n" + from, Auto, []string{"", "", "\n", ""}},
-		{"rd", from + ">From a\n\n>From b\n>>From c\n>Fromd\n>> From\n>>>\n>", MboxRD, []string{"From a\n\nFrom b\n>From c\n>Fromd\n>> From\n>>>\n>"}},
+		{"rd", from + ">From a\n\n>From b\n>>From c\n>Fromd\n>> From\n>>>\n>", MboxRD,
+			[]string{"From a\n\nFrom b\n>From c\n>Fromd\n>> From\n>>>\n>"}},
 		{"o", from + ">From a\n\n>From b\n>>From c\n>", MboxO, []string{"From a\n\nFrom b\n>>From c\n>"}},
 		{"cl", from + "Content-Length: 16\n\n>From b\n>>From \n" + "\n" + from, MboxCL, []string{"\nFrom b\n>>From \n", ""}},
-		{"cl2", from + "Content-Length: 59\nA: b\n\n>From b\n>>From c\n" + from + "abcdefg\n\n" + from, MboxCL2, []string{"A: b\n\n>From b\n>>From c\n" + from + "abcdefg\n", ""}},
-		{"cl2, length not first", from + "A: b\ncontent-LENGTH:  34 \n\n" + from + "\n" + from, MboxCL2, []string{"A: b\ncontent-LENGTH:  34 \n\n" + from, ""}},
-		{"cl2, too long", from + "A: b\nContent-Length: 35\n\nab\n\n" + from + "c\n", MboxCL2, []string{"A: b\nContent-Length: 35\n\nab\n", "c\n"}},
-		{"cl2, beyond the end", from + "A: b\nContent-Length: 3500\n\nab\n\n" + from + "c\n", MboxCL2, []string{"A: b\nContent-Length: 3500\n\nab\n", "c\n"}},
-		{"cl2, too short", from + "A: b\nContent-Length: 1\n\nab\n\n" + from + "c\n", MboxCL2, []string{"A: b\nContent-Length: 1\n\nab\n", "c\n"}},
-		{"cl2, no number", from + "A: b\nContent-Length: x\n\nab\n\n" + from + "c\n", MboxCL2, []string{"A: b\nContent-Length: x\n\nab\n", "c\n"}},
-		{"cl2, huge", from + "A: b\nContent-Length: 999999999999999999\n\nab\n\n" + from + "c\n", MboxCL2, []string{"A: b\nContent-Length: 999999999999999999\n\nab\n", "c\n"}},
+		{"cl2", from + "Content-Length: 59\nA: b\n\n>From b\n>>From c\n" + from + "abcdefg\n\n" + from, MboxCL2,
+			[]string{"A: b\n\n>From b\n>>From c\n" + from + "abcdefg\n", ""}},
+		{"cl2, length not first", from + "A: b\ncontent-LENGTH:  34 \n\n" + from + "\n" + from, MboxCL2,
+			[]string{"A: b\ncontent-LENGTH:  34 \n\n" + from, ""}},
+		{"cl2, too long", from + "A: b\nContent-Length: 35\n\nab\n\n" + from + "c\n", MboxCL2,
+			[]string{"A: b\nContent-Length: 35\n\nab\n", "c\n"}},
+		{"cl2, beyond the end", from + "A: b\nContent-Length: 3500\n\nab\n\n" + from + "c\n", MboxCL2,
+			[]string{"A: b\nContent-Length: 3500\n\nab\n", "c\n"}},
+		{"cl2, too short", from + "A: b\nContent-Length: 1\n\nab\n\n" + from + "c\n", MboxCL2,
+			[]string{"A: b\nContent-Length: 1\n\nab\n", "c\n"}},
+		{"cl2, no number", from + "A: b\nContent-Length: x\n\nab\n\n" + from + "c\n", MboxCL2,
+			[]string{"A: b\nContent-Length: x\n\nab\n", "c\n"}},
+		{"cl2, huge", from + "A: b\nContent-Length: 999999999999999999\n\nab\n\n" + from + "c\n", MboxCL2,
+			[]string{"A: b\nContent-Length: 999999999999999999\n\nab\n", "c\n"}},
 		{"cl2, missing", from + "A: b\n\nab\n\n" + from + "c\n", MboxCL2, []string{"A: b\n\nab\n", "c\n"}},
 		{"cl2, to the end", from + "A: b\nContent-Length: 2\n\nab", MboxCL2, []string{"A: b\nContent-Length: 2\n\nab"}},
-		{"auto finds cl2", from + "A: b\nContent-Length: 34\n\n" + from + "\n" + from, Auto, []string{"A: b\nContent-Length: 34\n\n" + from, ""}},
-		{"auto finds cl", from + "A: b\nContent-Length: 8\n\n>From a\n\n" + from, Auto, []string{"A: b\nContent-Length: 8\n\nFrom a\n", ""}},
+		{"auto finds cl2", from + "A: b\nContent-Length: 34\n\n" + from + "\n" + from, Auto,
+			[]string{"A: b\nContent-Length: 34\n\n" + from, ""}},
+		{"auto finds cl", from + "A: b\nContent-Length: 8\n\n>From a\n\n" + from, Auto,
+			[]string{"A: b\nContent-Length: 8\n\nFrom a\n", ""}},
 		{"auto finds rd", from + "A: b\n\n>From a\n\n" + from, Auto, []string{"A: b\n\nFrom a\n", ""}},
 		{"a From_ line too long", from + "a\n\nFrom " + strings.Repeat("x", 1100) + "@y Thu Feb 29 23:59:58 2024\n", Auto,
 			[]string{"a\n\nFrom " + strings.Repeat("x", 1100) + "@y Thu Feb 29 23:59:58 2024\n"}},
@@ -304,7 +319,8 @@ func TestWrite(t *testing.T) {
 		{MboxRD, "a\r\n\r\nb", strings.ReplaceAll(from, "\n", "\r\n") + "a\r\n\r\nb\r\n\r\n"},
 		{MboxCL2, "a\r\n\r\nb", strings.ReplaceAll(from, "\n", "\r\n") + "Content-Length: 1\r\na\r\n\r\nb\r\n\r\n"},
 	} {
-		for _, m := range []io.Reader{strings.NewReader(c.in), onlyReader{strings.NewReader(c.in)}, iotest.OneByteReader(strings.NewReader(c.in))} {
+		for _, m := range []io.Reader{strings.NewReader(c.in), onlyReader{strings.NewReader(c.in)},
+			iotest.OneByteReader(strings.NewReader(c.in))} {
 			var b bytes.Buffer
 			require.NoError(t, NewWriter(&b, c.variant, Limits{}).WriteMessage("a@b", day, m))
 			require.Equal(t, c.want, b.String(), "%v", c.variant)
@@ -389,7 +405,8 @@ func ended(b []byte) []byte {
 
 // hasBody tells that a message has a blank line, so that its body is counted and comes back as it is.
 func hasBody(b []byte) bool {
-	return bytes.HasPrefix(b, []byte("\n")) || bytes.HasPrefix(b, []byte("\r\n")) || bytes.Contains(b, []byte("\n\n")) || bytes.Contains(b, []byte("\n\r\n"))
+	return bytes.HasPrefix(b, []byte("\n")) || bytes.HasPrefix(b, []byte("\r\n")) || bytes.Contains(b,
+		[]byte("\n\n")) || bytes.Contains(b, []byte("\n\r\n"))
 }
 
 func want(v Variant, b []byte) []byte {

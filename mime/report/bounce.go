@@ -287,7 +287,8 @@ func (x *extractor) start(addr, original string, action Action) *found {
 
 // introductions is lines, in lower case, that say no more than that the reason follows.
 var introductions = map[string]bool{
-	"the response was:": true, "the response from the remote server was:": true, "the error that the other server returned was:": true, "because:": true, "remote host said:": true,
+	"the response was:": true, "the response from the remote server was:": true,
+	"the error that the other server returned was:": true, "because:": true, "remote host said:": true,
 	"the reason for the problem:": true, "reason:": true, "error:": true, "was undeliverable.": true,
 }
 
@@ -602,7 +603,8 @@ func addressLine(l string) (addr, original, rest string, ok bool) {
 		if i := strings.LastIndexByte(l, open); i > 0 {
 			a := strings.TrimPrefix(l[i+1:n-1], "mailto:")
 			name := l[:i]
-			if looksLikeAddress(a) && len(name) < 100 && !strings.ContainsAny(name, ":;.<>") && replyAt(name) == 0 && len(strings.Fields(name)) <= 6 {
+			if looksLikeAddress(a) && len(name) < 100 && !strings.ContainsAny(name,
+				":;.<>") && replyAt(name) == 0 && len(strings.Fields(name)) <= 6 {
 				return a, "", "", true
 			}
 		}

@@ -215,7 +215,8 @@ func TestAutoReply(t *testing.T) {
 		if c.want {
 			want = AutoReply
 		}
-		assert.Equal(t, want, ParseBytes([]byte("From: joe@example.org\n"+strings.TrimPrefix(c.header+"\n", "\n")+"\nI am away.\n"), nil).Kind, "%s", c.header)
+		assert.Equal(t, want, ParseBytes([]byte("From: joe@example.org\n"+strings.TrimPrefix(c.header+"\n",
+			"\n")+"\nI am away.\n"), nil).Kind, "%s", c.header)
 	}
 }
 

@@ -88,14 +88,24 @@ var reasons = []struct {
 	{"mailbox full", 2, 2}, {"mailbox is full", 2, 2}, {"quota exceeded", 2, 2}, {"over quota", 2, 2}, {"exceeded storage", 2, 2}, {"exceeded the storage", 2, 2}, {"out of storage", 2, 2}, {"overquota", 2, 2}, {"storage limit", 2, 2}, {"quota", 2, 2}, {"ящик переполнен", 2, 2},
 	{"disabled", 2, 1}, {"inactive", 2, 1}, {"account is not active", 2, 1}, {"suspended", 2, 1},
 	{"user unknown", 1, 1}, {"unknown user", 1, 1}, {"no such user", 1, 1}, {"user not found", 1, 1}, {"unknown recipient", 1, 1}, {"recipient unknown", 1, 1}, {"no such recipient", 1, 1},
-	{"no mailbox here", 1, 1}, {"mailbox unavailable", 1, 1}, {"mailbox not found", 1, 1}, {"invalid mailbox", 1, 1}, {"invalid recipient", 1, 1}, {"invalid address", 1, 1}, {"address does not exist", 1, 1}, {"does not exist", 1, 1},
-	{"doesn't have a", 1, 1}, {"not listed in", 1, 1}, {"address not found", 1, 1}, {"address couldn't be found", 1, 1}, {"address was not found", 1, 1}, {"address wasn't found", 1, 1}, {"wasn't found", 1, 1}, {"could not be found", 1, 1},
-	{"recipnotfound", 1, 1}, {"no such mailbox", 1, 1}, {"not recognized", 1, 1}, {"unknown address", 1, 1}, {"not a known user", 1, 1}, {"no longer exists", 1, 1}, {"bad destination mailbox", 1, 1}, {"recipient not found", 1, 1}, {"unrouteable address", 1, 2}, {"unroutable address", 1, 2}, {"пользователь не найден", 1, 1},
-	{"host unknown", 1, 2}, {"unknown host", 1, 2}, {"host not found", 1, 2}, {"couldn't find any host", 1, 2}, {"domain not found", 1, 2}, {"name service error", 4, 4}, {"no route to", 4, 4}, {"domain couldn't be found", 1, 2},
-	{"all relevant mx records point to non-existent hosts", 4, 4}, {"connection timed out", 4, 1}, {"timed out", 4, 1}, {"requests to connect", 4, 1}, {"name server timeout", 4, 3}, {"connection refused", 4, 1}, {"server busy", 3, 2}, {"connection dropped", 4, 2}, {"lost connection", 4, 2}, {"wasn't able to establish an smtp connection", 4, 1},
+	{"no mailbox here", 1, 1}, {"mailbox unavailable", 1, 1}, {"mailbox not found", 1, 1}, {"invalid mailbox", 1, 1},
+	{"invalid recipient", 1, 1}, {"invalid address", 1, 1}, {"address does not exist", 1, 1}, {"does not exist", 1, 1},
+	{"doesn't have a", 1, 1}, {"not listed in", 1, 1}, {"address not found", 1, 1}, {"address couldn't be found", 1, 1},
+	{"address was not found", 1, 1}, {"address wasn't found", 1, 1}, {"wasn't found", 1, 1}, {"could not be found", 1, 1},
+	{"recipnotfound", 1, 1}, {"no such mailbox", 1, 1}, {"not recognized", 1, 1}, {"unknown address", 1, 1}, {"not a known user", 1, 1}, {"no longer exists", 1, 1}, {"bad destination mailbox", 1, 1}, {"recipient not found", 1, 1},
+	{"unrouteable address", 1, 2}, {"unroutable address", 1, 2}, {"пользователь не найден", 1, 1},
+	{"host unknown", 1, 2}, {"unknown host", 1, 2}, {"host not found", 1, 2}, {"couldn't find any host", 1, 2},
+	{"domain not found", 1, 2}, {"name service error", 4, 4}, {"no route to", 4, 4}, {"domain couldn't be found", 1, 2},
+	{"all relevant mx records point to non-existent hosts", 4, 4}, {"connection timed out", 4, 1}, {"timed out", 4, 1},
+	{"requests to connect", 4, 1}, {"name server timeout", 4, 3}, {"connection refused", 4, 1}, {"server busy", 3, 2},
+	{"connection dropped", 4, 2}, {"lost connection", 4, 2}, {"wasn't able to establish an smtp connection", 4, 1},
 	{"retry timeout exceeded", 4, 7}, {"in the queue too long", 4, 7}, {"retry time not reached", 4, 7}, {"message expired", 4, 7}, {"could not be delivered for", 4, 7}, {"delivery time expired", 4, 7},
-	{"message size exceeds", 3, 4}, {"message too large", 3, 4}, {"message too big", 3, 4}, {"exceeds size limit", 3, 4}, {"size limit", 3, 4}, {"too large", 3, 4}, {"relaying denied", 7, 1}, {"relay access denied", 7, 1}, {"relay not permitted", 7, 1},
-	{"greylist", 7, 1}, {"graylist", 7, 1}, {"spam", 7, 1}, {"blacklist", 7, 1}, {"blocked", 7, 1}, {"access denied", 7, 1}, {"policy", 7, 1}, {"not authorized", 7, 1}, {"not permitted", 7, 1}, {"prohibited", 7, 1}, {"virus", 7, 1}, {"too many hops", 4, 6}, {"mail loop", 4, 6}, {"routing loop", 4, 6},
+	{"message size exceeds", 3, 4}, {"message too large", 3, 4}, {"message too big", 3, 4}, {"exceeds size limit", 3, 4},
+	{"size limit", 3, 4}, {"too large", 3, 4}, {"relaying denied", 7, 1}, {"relay access denied", 7, 1},
+	{"relay not permitted", 7, 1},
+	{"greylist", 7, 1}, {"graylist", 7, 1}, {"spam", 7, 1}, {"blacklist", 7, 1}, {"blocked", 7, 1}, {"access denied", 7, 1},
+	{"policy", 7, 1}, {"not authorized", 7, 1}, {"not permitted", 7, 1}, {"prohibited", 7, 1}, {"virus", 7, 1},
+	{"too many hops", 4, 6}, {"mail loop", 4, 6}, {"routing loop", 4, 6},
 }
 
 // complete fills in what can be derived: reply code, status and action.
@@ -150,7 +160,8 @@ func reason(s string) (subject, detail int, ok bool) {
 
 // hostMarks is what stands before the name of the host that was talked to, in lower case; the longer ones first.
 var hostMarks = []string{
-	"while talking to ", "connect to ", "delivery via ", "recipient domain by ", "giving up on ", "connected to ", "receiving server: ", "remote host ", "remote server ", "host ", "by ",
+	"while talking to ", "connect to ", "delivery via ", "recipient domain by ", "giving up on ", "connected to ",
+	"receiving server: ", "remote host ", "remote server ", "host ", "by ",
 }
 
 // findHost finds the host that a diagnostic is about.
@@ -177,7 +188,8 @@ func findHost(s string) string {
 			}
 			// "host" and "by" stand in prose too: an address in brackets follows a name.
 			tail := strings.TrimLeft(strings.TrimPrefix(rest, name), ". ")
-			if (m == "host " || m == "by ") && !strings.HasPrefix(tail, "[") && !strings.HasPrefix(rest, "[") && !strings.HasPrefix(tail, "said") {
+			if (m == "host " || m == "by ") && !strings.HasPrefix(tail, "[") && !strings.HasPrefix(rest,
+				"[") && !strings.HasPrefix(tail, "said") {
 				continue
 			}
 			return name

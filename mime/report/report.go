@@ -297,7 +297,8 @@ func messageID(h mime.Header) string {
 func findOriginal(p *mime.Part, depth int) *mime.Part {
 	if p.Parent != nil || p.Message != nil {
 		switch p.ContentType().MediaType() {
-		case "message/rfc822", "message/global", "message/rfc822-headers", "message/global-headers", "text/rfc822-headers", "text/rfc822-header", "message/partial":
+		case "message/rfc822", "message/global", "message/rfc822-headers", "message/global-headers", "text/rfc822-headers",
+			"text/rfc822-header", "message/partial":
 			return p
 		}
 	}

@@ -47,34 +47,48 @@ Will-Retry-Until: Mon, 4 Mar 2024 10:00:05 +0100
 X-Display-Name: B
 x-display-name: C
 `, DeliveryStatus{
-			OriginalEnvelopeID: "QQ314159", ReportingMTA: Typed{"dns", "mail.example.com"}, DSNGateway: Typed{"x400", "gw"}, ReceivedFromMTA: Typed{"dns", "client.example.com"},
-			ArrivalDate: when, Extensions: []Field{{"X-Queue", "1 (one)"}},
+			OriginalEnvelopeID: "QQ314159", ReportingMTA: Typed{"dns", "mail.example.com"}, DSNGateway: Typed{"x400", "gw"},
+			ReceivedFromMTA: Typed{"dns", "client.example.com"},
+			ArrivalDate:     when, Extensions: []Field{{"X-Queue", "1 (one)"}},
 			Recipients: []RecipientStatus{{
-				OriginalRecipient: Typed{"rfc822", "a@example.org"}, FinalRecipient: Typed{"RFC822", "b@example.org"}, Action: Failed, Status: Status{5, 1, 1},
-				RemoteMTA: Typed{"dns", "mx.example.org"}, DiagnosticCode: Typed{"smtp", "550 5.1.1 no; such user"}, LocalizedDiagnostics: []Typed{{"de", "unbekannt"}},
-				LastAttemptDate: when, FinalLogID: "log1", WillRetryUntil: when, Extensions: []Field{{"X-Display-Name", "B"}, {"x-display-name", "C"}},
+				OriginalRecipient: Typed{"rfc822", "a@example.org"}, FinalRecipient: Typed{"RFC822", "b@example.org"},
+				Action: Failed, Status: Status{5, 1, 1},
+				RemoteMTA: Typed{"dns", "mx.example.org"}, DiagnosticCode: Typed{"smtp", "550 5.1.1 no; such user"},
+				LocalizedDiagnostics: []Typed{{"de", "unbekannt"}},
+				LastAttemptDate:      when, FinalLogID: "log1", WillRetryUntil: when, Extensions: []Field{{"X-Display-Name", "B"},
+					{"x-display-name", "C"}},
 			}},
 		}},
-		{"no types, bad values", "Reporting-MTA: mail.example.com\nArrival-Date: yesterday\n\nFinal-Recipient: <a@example.org>\nAction: failed\nStatus: 5.1\nStatus: 5.1.1\nRemote-MTA: dns;\n", DeliveryStatus{
-			ReportingMTA: Typed{"dns", "mail.example.com"}, Extensions: []Field{{"Arrival-Date", "yesterday"}},
-			Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "<a@example.org>"}, Action: Failed, Status: Status{5, 1, 1}, Extensions: []Field{{"Status", "5.1"}, {"Remote-MTA", "dns;"}}}},
-		}},
-		{"no blank lines", "Reporting-MTA: dns; m\nFinal-Recipient: rfc822; a@b\nAction: failed\nFinal-Recipient: rfc822; c@d\nAction: delayed\n", DeliveryStatus{
-			ReportingMTA: Typed{"dns", "m"},
-			Recipients:   []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@b"}, Action: Failed}, {FinalRecipient: Typed{"rfc822", "c@d"}, Action: Delayed}},
-		}},
-		{"too many blank lines", "\n\nReporting-MTA: dns; m\n \n\nAction: failed\nFinal-Recipient: rfc822; a@b\n\n\nDiagnostic-Code: x; y\n\n\nFinal-Recipient: rfc822; c@d\nAction: delayed\n\n\n", DeliveryStatus{
-			ReportingMTA: Typed{"dns", "m"},
-			Recipients:   []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@b"}, Action: Failed, DiagnosticCode: Typed{"x", "y"}}, {FinalRecipient: Typed{"rfc822", "c@d"}, Action: Delayed}},
-		}},
+		{"no types, bad values",
+			"Reporting-MTA: mail.example.com\nArrival-Date: yesterday\n\nFinal-Recipient: <a@example.org>\nAction: failed\nStatus: 5.1\nStatus: 5.1.1\nRemote-MTA: dns;\n",
+			DeliveryStatus{
+				ReportingMTA: Typed{"dns", "mail.example.com"}, Extensions: []Field{{"Arrival-Date", "yesterday"}},
+				Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "<a@example.org>"}, Action: Failed, Status: Status{5,
+					1, 1}, Extensions: []Field{{"Status", "5.1"}, {"Remote-MTA", "dns;"}}}},
+			}},
+		{"no blank lines", "Reporting-MTA: dns; m\nFinal-Recipient: rfc822; a@b\nAction: failed\nFinal-Recipient: rfc822; c@d\nAction: delayed\n",
+			DeliveryStatus{
+				ReportingMTA: Typed{"dns", "m"},
+				Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@b"}, Action: Failed},
+					{FinalRecipient: Typed{"rfc822", "c@d"}, Action: Delayed}},
+			}},
+		{"too many blank lines",
+			"\n\nReporting-MTA: dns; m\n \n\nAction: failed\nFinal-Recipient: rfc822; a@b\n\n\nDiagnostic-Code: x; y\n\n\nFinal-Recipient: rfc822; c@d\nAction: delayed\n\n\n",
+			DeliveryStatus{
+				ReportingMTA: Typed{"dns", "m"},
+				Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@b"}, Action: Failed, DiagnosticCode: Typed{"x",
+					"y"}}, {FinalRecipient: Typed{"rfc822", "c@d"}, Action: Delayed}},
+			}},
 		{"junk", "what\nReporting-MTA: dns; m\nis this\n\n???\nFinal-Recipient: rfc822; a@b\n: x\nAction: failed", DeliveryStatus{
 			ReportingMTA: Typed{"dns", "m"}, Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@b"}, Action: Failed}},
 		}},
 		{"octets that are no UTF-8", "Reporting-MTA: dns; m\xff\x00n\n", DeliveryStatus{ReportingMTA: Typed{"dns", "m\ufffd?n"}}},
-		{"recipients encoded", "Reporting-MTA: dns; m\nContent-Transfer-Encoding: base64\n\nRmluYWwtUmVjaXBpZW50OiByZmM4MjI7IGFAYgpBY3Rpb246IGZhaWxlZAo=\n", DeliveryStatus{
-			ReportingMTA: Typed{"dns", "m"}, Extensions: []Field{{"Content-Transfer-Encoding", "base64"}},
-			Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@b"}, Action: Failed}},
-		}},
+		{"recipients encoded",
+			"Reporting-MTA: dns; m\nContent-Transfer-Encoding: base64\n\nRmluYWwtUmVjaXBpZW50OiByZmM4MjI7IGFAYgpBY3Rpb246IGZhaWxlZAo=\n",
+			DeliveryStatus{
+				ReportingMTA: Typed{"dns", "m"}, Extensions: []Field{{"Content-Transfer-Encoding", "base64"}},
+				Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@b"}, Action: Failed}},
+			}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, in := range []string{c.in, crlf(c.in)} {
@@ -101,9 +115,11 @@ func TestAppendDeliveryStatus(t *testing.T) {
 		return &DeliveryStatus{
 			OriginalEnvelopeID: "id", ReportingMTA: Typed{"", "mail.example.com"}, ArrivalDate: when, Extensions: []Field{{"X-A", " b "}},
 			Recipients: []RecipientStatus{
-				{OriginalRecipient: Typed{"rfc822", "a@b"}, FinalRecipient: Typed{"", "a@b"}, Action: Failed, Status: Status{5, 1, 1}, RemoteMTA: Typed{Value: "mx"},
+				{OriginalRecipient: Typed{"rfc822", "a@b"}, FinalRecipient: Typed{"", "a@b"}, Action: Failed, Status: Status{5,
+					1, 1}, RemoteMTA: Typed{Value: "mx"},
 					DiagnosticCode: Typed{"smtp", "550 5.1.1 " + strings.Repeat("word ", 20)}},
-				{FinalRecipient: Typed{"utf-8", "zoë@example.org"}, Action: Delayed, Status: Status{4, 4, 1}, LocalizedDiagnostics: []Typed{{"de", "später"}}, FinalLogID: "x", WillRetryUntil: when},
+				{FinalRecipient: Typed{"utf-8", "zoë@example.org"}, Action: Delayed, Status: Status{4, 4, 1},
+					LocalizedDiagnostics: []Typed{{"de", "später"}}, FinalLogID: "x", WillRetryUntil: when},
 			},
 		}
 	}
@@ -178,8 +194,11 @@ Error: one
 Error: two
 Failure: old
 `, DispositionNotification{
-			ReportingUA: "joes-pc.cs.example.com; Foomail 97.1", MDNGateway: Typed{"smtp", "gw.example.com"}, OriginalRecipient: Typed{"rfc822", "Joe_Recipient@example.com"}, FinalRecipient: Typed{"rfc822", "Joe_Recipient@example.com"},
-			OriginalMessageID: "199509192301.23456@example.org", ActionMode: "manual-action", SendingMode: "mdn-sent-manually", Type: "displayed", Modifiers: []string{"error", "x-foo"},
+			ReportingUA: "joes-pc.cs.example.com; Foomail 97.1", MDNGateway: Typed{"smtp", "gw.example.com"},
+			OriginalRecipient: Typed{"rfc822", "Joe_Recipient@example.com"}, FinalRecipient: Typed{"rfc822",
+				"Joe_Recipient@example.com"},
+			OriginalMessageID: "199509192301.23456@example.org", ActionMode: "manual-action", SendingMode: "mdn-sent-manually",
+			Type: "displayed", Modifiers: []string{"error", "x-foo"},
 			Errors: []string{"one", "two"}, Extensions: []Field{{"Failure", "old"}},
 		}, `Reporting-UA: joes-pc.cs.example.com; Foomail 97.1
 MDN-Gateway: smtp; gw.example.com
@@ -191,10 +210,13 @@ Error: one
 Error: two
 Failure: old
 `},
-		{"Final-Recipient: a@b\nDisposition: displayed\n", DispositionNotification{FinalRecipient: Typed{"rfc822", "a@b"}, Type: "displayed"}, ""},
-		{"Disposition: a/b; \nDisposition: a; c\nDisposition: a b/c; d\nOriginal-Message-ID: nothing <a@b> <c@d>\nError:\n", DispositionNotification{
-			Extensions: []Field{{"Disposition", "a/b;"}, {"Disposition", "a; c"}, {"Disposition", "a b/c; d"}, {"Original-Message-ID", "nothing <a@b> <c@d>"}, {"Error", ""}},
-		}, ""},
+		{"Final-Recipient: a@b\nDisposition: displayed\n", DispositionNotification{FinalRecipient: Typed{"rfc822", "a@b"},
+			Type: "displayed"}, ""},
+		{"Disposition: a/b; \nDisposition: a; c\nDisposition: a b/c; d\nOriginal-Message-ID: nothing <a@b> <c@d>\nError:\n",
+			DispositionNotification{
+				Extensions: []Field{{"Disposition", "a/b;"}, {"Disposition", "a; c"}, {"Disposition", "a b/c; d"},
+					{"Original-Message-ID", "nothing <a@b> <c@d>"}, {"Error", ""}},
+			}, ""},
 	} {
 		got := ParseDispositionNotification([]byte(c.in))
 		require.Equal(t, &c.want, got)
@@ -251,10 +273,13 @@ Source-Port: 99999
 Version: 2
 `
 	want := &FeedbackReport{
-		FeedbackType: "abuse", UserAgent: "SomeGenerator/1.0", Version: "1", OriginalMailFrom: "somespammer@example.net", OriginalRcptTo: []string{"user@example.com", "other@example.com"},
-		SourceIP: "192.0.2.2", SourcePort: 1234, Incidents: 2, AuthenticationResults: []string{"mail.example.com;               spf=fail"},
-		ReportedDomains: []string{"example.net", "example.org"}, ReportedURIs: []string{"http://example.net/earn_money.html"}, ReportingMTA: Typed{"dns", "mail.example.com"},
-		AuthFailure: "dkim", DeliveryResult: "spam", IdentityAlignment: "dkim", DKIMDomain: "example.net", DKIMIdentity: "@example.net", DKIMSelector: "s", DKIMADSPDNS: "x",
+		FeedbackType: "abuse", UserAgent: "SomeGenerator/1.0", Version: "1", OriginalMailFrom: "somespammer@example.net",
+		OriginalRcptTo: []string{"user@example.com", "other@example.com"},
+		SourceIP:       "192.0.2.2", SourcePort: 1234, Incidents: 2, AuthenticationResults: []string{"mail.example.com;               spf=fail"},
+		ReportedDomains: []string{"example.net", "example.org"}, ReportedURIs: []string{"http://example.net/earn_money.html"},
+		ReportingMTA: Typed{"dns", "mail.example.com"},
+		AuthFailure:  "dkim", DeliveryResult: "spam", IdentityAlignment: "dkim", DKIMDomain: "example.net",
+		DKIMIdentity: "@example.net", DKIMSelector: "s", DKIMADSPDNS: "x",
 		DKIMCanonicalizedHeader: "aaa=", DKIMCanonicalizedBody: "bbb=", SPFDNS: "txt : example.net : v=spf1",
 		Extensions: []Field{{"Removal-Recipient", "user@example.com"}, {"Source-Port", "99999"}, {"Version", "2"}},
 	}
@@ -265,7 +290,8 @@ Version: 2
 	b, err := got.AppendTo(nil)
 	require.NoError(t, err)
 	require.Equal(t, want, ParseFeedbackReport(b))
-	require.Contains(t, string(b), "\r\nOriginal-Mail-From: <somespammer@example.net>\r\nOriginal-Rcpt-To: <user@example.com>\r\nOriginal-Rcpt-To: <other@example.com>\r\n")
+	require.Contains(t, string(b),
+		"\r\nOriginal-Mail-From: <somespammer@example.net>\r\nOriginal-Rcpt-To: <user@example.com>\r\nOriginal-Rcpt-To: <other@example.com>\r\n")
 
 	require.Equal(t, "<>", ParseFeedbackReport([]byte("Original-Mail-From: <>\n")).OriginalMailFrom)
 	for _, d := range []FeedbackReport{
@@ -290,8 +316,10 @@ func TestStatus(t *testing.T) {
 		in   string
 		want Status
 	}{
-		{"5.1.1", Status{5, 1, 1}}, {" 4.4.1 (timed out)", Status{4, 4, 1}}, {"2.0.0(x)", Status{2, 0, 0}}, {"5.999.999", Status{5, 999, 999}}, {"4.7.500 busy", Status{4, 7, 500}}, {"5.1.1.", Status{}},
-		{"", Status{}}, {"5", Status{}}, {"5.1", Status{}}, {"5.1.", Status{}}, {"3.1.1", Status{}}, {"5.1000.1", Status{}}, {"5.1.1000", Status{}}, {"5.1.1.1", Status{}}, {"5.1.1x", Status{}}, {"55.1.1", Status{}}, {"5.-1.1", Status{}},
+		{"5.1.1", Status{5, 1, 1}}, {" 4.4.1 (timed out)", Status{4, 4, 1}}, {"2.0.0(x)", Status{2, 0, 0}}, {"5.999.999",
+			Status{5, 999, 999}}, {"4.7.500 busy", Status{4, 7, 500}}, {"5.1.1.", Status{}},
+		{"", Status{}}, {"5", Status{}}, {"5.1", Status{}}, {"5.1.", Status{}}, {"3.1.1", Status{}}, {"5.1000.1", Status{}},
+		{"5.1.1000", Status{}}, {"5.1.1.1", Status{}}, {"5.1.1x", Status{}}, {"55.1.1", Status{}}, {"5.-1.1", Status{}},
 	} {
 		got, ok := ParseStatus(c.in)
 		assert.Equal(t, c.want, got, "%q", c.in)
@@ -336,7 +364,8 @@ func TestAdvice(t *testing.T) {
 		assert.Equal(t, c.temporary, r.Temporary(), "%+v", c)
 		assert.Equal(t, c.advice, r.Advice(), "%+v", c)
 	}
-	assert.Equal(t, "none wait retry suppress content sender Advice(9)", fmt.Sprint(AdviceNone, AdviceWait, AdviceRetry, AdviceSuppress, AdviceContent, AdviceSender, Advice(9)))
+	assert.Equal(t, "none wait retry suppress content sender Advice(9)", fmt.Sprint(AdviceNone, AdviceWait, AdviceRetry,
+		AdviceSuppress, AdviceContent, AdviceSender, Advice(9)))
 	assert.Equal(t, "none DSN MDN ARF bounce auto-reply Kind(9)", fmt.Sprint(None, DSN, MDN, ARF, Bounce, AutoReply, Kind(9)))
 }
 
@@ -403,7 +432,8 @@ func TestORCPT(t *testing.T) {
 		_, err := ParseORCPT(s)
 		assert.Error(t, err, "%q", s)
 	}
-	for _, a := range []Typed{{}, {"rfc822", ""}, {"", "a"}, {"rfc822", "ä@b"}, {"rfc822", "a\r\nb"}, {"utf-8", "\xff"}, {"utf-8", "a\x01b"}} {
+	for _, a := range []Typed{{}, {"rfc822", ""}, {"", "a"}, {"rfc822", "ä@b"}, {"rfc822", "a\r\nb"}, {"utf-8", "\xff"},
+		{"utf-8", "a\x01b"}} {
 		_, err := AppendORCPT(nil, a)
 		assert.Error(t, err, "%v", a)
 	}
@@ -426,7 +456,8 @@ func TestVERP(t *testing.T) {
 	got, ok := ParseVERP("Bounces+Joe=example.net@EXAMPLE.org", "bounces@example.org")
 	assert.True(t, ok)
 	assert.Equal(t, "Joe@example.net", got)
-	for _, a := range []string{"", "b", "b@example.org", "b+@example.org", "b+x@example.org", "b+=y@example.org", "b+x=@example.org", "b+x=y@example.com", "c+x=y@example.org", "b+x+0D+0A=y@example.org", "b+x=y z@example.org"} {
+	for _, a := range []string{"", "b", "b@example.org", "b+@example.org", "b+x@example.org", "b+=y@example.org",
+		"b+x=@example.org", "b+x=y@example.com", "c+x=y@example.org", "b+x+0D+0A=y@example.org", "b+x=y z@example.org"} {
 		_, ok := ParseVERP(a, "b@example.org")
 		assert.False(t, ok, "%q", a)
 	}
@@ -438,13 +469,15 @@ func TestVERP(t *testing.T) {
 
 func sample() *Message {
 	return &Message{
-		From: "Mail System <mailer-daemon@example.com>", To: "<joe@example.com>", Subject: "Undelivered", Date: when, MessageID: "r1@example.com", Boundary: "b1",
+		From: "Mail System <mailer-daemon@example.com>", To: "<joe@example.com>", Subject: "Undelivered", Date: when,
+		MessageID: "r1@example.com", Boundary: "b1",
 		Text: "It failed.\n", Returned: strings.NewReader("Message-ID: <o1@example.com>\nSubject: x\n\nbody"), ReturnedASCII: true,
 	}
 }
 
 func sampleStatus() *DeliveryStatus {
-	return &DeliveryStatus{ReportingMTA: Typed{"dns", "mail.example.com"}, Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@example.org"}, Action: Failed, Status: Status{5, 1, 1}}}}
+	return &DeliveryStatus{ReportingMTA: Typed{"dns", "mail.example.com"},
+		Recipients: []RecipientStatus{{FinalRecipient: Typed{"rfc822", "a@example.org"}, Action: Failed, Status: Status{5, 1, 1}}}}
 }
 
 func TestWriteDSN(t *testing.T) {
@@ -548,7 +581,8 @@ Subject: é
 
 func TestWriteMDNAndARF(t *testing.T) {
 	var b bytes.Buffer
-	mdn := &DispositionNotification{FinalRecipient: Typed{"rfc822", "a@b"}, ActionMode: "manual-action", SendingMode: "mdn-sent-manually", Type: "displayed", OriginalMessageID: "o2@example.com"}
+	mdn := &DispositionNotification{FinalRecipient: Typed{"rfc822", "a@b"}, ActionMode: "manual-action",
+		SendingMode: "mdn-sent-manually", Type: "displayed", OriginalMessageID: "o2@example.com"}
 	require.NoError(t, sample().WriteMDN(&b, mdn))
 	r := ParseBytes(b.Bytes(), nil)
 	require.Equal(t, MDN, r.Kind)

@@ -22,19 +22,24 @@ type section struct {
 
 // warnings is phrases that make a bounce a delay, whatever else it says.
 var warnings = []string{
-	"warning message only", "this is a warning only", "** this is a warning message", "you do not need to resend", "has not yet been delivered", "have not yet been delivered", "will be retried",
-	"still being retried", "delivery attempts will continue", "will continue to be attempted", "will retry for", "has been delayed", "will keep trying", "no action is required on your part",
-	"delivery to these recipients or distribution lists has been delayed", "this message hasn't been delivered yet", "hasn't been delivered yet",
+	"warning message only", "this is a warning only", "** this is a warning message", "you do not need to resend",
+	"has not yet been delivered", "have not yet been delivered", "will be retried",
+	"still being retried", "delivery attempts will continue", "will continue to be attempted", "will retry for",
+	"has been delayed", "will keep trying", "no action is required on your part",
+	"delivery to these recipients or distribution lists has been delayed", "this message hasn't been delivered yet",
+	"hasn't been delivered yet",
 }
 
 // systems is tried in order: a more special one stands before the one whose software it runs.
 var systems = []system{
 	{
 		name: "mail.ru",
-		any:  []string{"письмо создано автоматически сервером mail.ru", "created automatically by mail.ru", "this message was created automatically by mail delivery software"},
+		any: []string{"письмо создано автоматически сервером mail.ru", "created automatically by mail.ru",
+			"this message was created automatically by mail delivery software"},
 		from: []string{"mail.ru"},
 		sections: []section{
-			{"following address(es) failed:", Failed}, {"доставлено одному или нескольким получателям:", Failed}, {"has not yet been delivered is:", Delayed}, {"have not yet been delivered are:", Delayed},
+			{"following address(es) failed:", Failed}, {"доставлено одному или нескольким получателям:", Failed},
+			{"has not yet been delivered is:", Delayed}, {"have not yet been delivered are:", Delayed},
 		},
 	},
 	{
@@ -47,47 +52,68 @@ var systems = []system{
 	},
 	{
 		name: "exim",
-		any:  []string{"this message was created automatically by mail delivery software", "a message that you sent could not be delivered to one or more of its recipients", "a message that you sent has not yet been delivered", "a message that you sent contained no recipient addresses"},
+		any: []string{"this message was created automatically by mail delivery software",
+			"a message that you sent could not be delivered to one or more of its recipients",
+			"a message that you sent has not yet been delivered", "a message that you sent contained no recipient addresses"},
 		sections: []section{
-			{"following address(es) failed:", Failed}, {"following addresses failed:", Failed}, {"permanent error. the following address(es) failed", Failed}, {"following addresses had errors", Failed}, {"to one or more of its recipients. this is a permanent error.", Failed},
-			{"has not yet been delivered is:", Delayed}, {"has not yet been delivered are:", Delayed}, {"have not yet been delivered are:", Delayed}, {"following address(es) have not yet been delivered:", Delayed},
+			{"following address(es) failed:", Failed}, {"following addresses failed:", Failed},
+			{"permanent error. the following address(es) failed", Failed}, {"following addresses had errors", Failed},
+			{"to one or more of its recipients. this is a permanent error.", Failed},
+			{"has not yet been delivered is:", Delayed}, {"has not yet been delivered are:", Delayed},
+			{"have not yet been delivered are:", Delayed}, {"following address(es) have not yet been delivered:", Delayed},
 			{"following address(es) deferred:", Delayed}, {"delivered to the following address", Delivered},
 		},
 	},
 	{
 		name: "yahoo",
-		any:  []string{"sorry, we were unable to deliver your message to the following address", "message from yahoo", "unable to deliver message to the following address(es)"},
+		any: []string{"sorry, we were unable to deliver your message to the following address", "message from yahoo",
+			"unable to deliver message to the following address(es)"},
 		from: []string{"yahoo", "ymail", "rocketmail", "aol.", "yahoodns"},
 		sections: []section{
-			{"unable to deliver your message to the following address", Failed}, {"unable to deliver message to the following address(es)", Failed},
+			{"unable to deliver your message to the following address", Failed},
+			{"unable to deliver message to the following address(es)", Failed},
 		},
 	},
 	{
 		name: "qmail",
-		any:  []string{"this is the qmail-send program", "this is the mail delivery agent at", "i wasn't able to deliver your message to the following addresses", "i tried to deliver a bounce message to this address"},
+		any: []string{"this is the qmail-send program", "this is the mail delivery agent at",
+			"i wasn't able to deliver your message to the following addresses",
+			"i tried to deliver a bounce message to this address"},
 		sections: []section{
-			{"i've given up. sorry it didn't work out.", Failed}, {"to the following addresses.", Failed}, {"but the bounce bounced!", Failed}, {"delivery attempts will continue", Delayed}, {"i will keep trying", Delayed},
+			{"i've given up. sorry it didn't work out.", Failed}, {"to the following addresses.", Failed},
+			{"but the bounce bounced!", Failed}, {"delivery attempts will continue", Delayed}, {"i will keep trying", Delayed},
 			{"message has been delayed", Delayed}, {"this is the qmail-send program", Failed},
 		},
 	},
 	{
 		name: "gmail",
-		any:  []string{"google tried to deliver your message", "** address not found **", "** message not delivered **", "** delivery incomplete **", "** message blocked **", "** message rejected **", "** mailbox full **", "** message too large **", "address not found", "the response from the remote server was:", "technical details of permanent failure", "technical details of temporary failure", "technical details of temporary delivery", "delivery to the following recipient failed permanently", "delivery to the following recipients failed permanently", "gmail will retry"},
+		any: []string{"google tried to deliver your message", "** address not found **", "** message not delivered **",
+			"** delivery incomplete **", "** message blocked **", "** message rejected **", "** mailbox full **",
+			"** message too large **", "address not found", "the response from the remote server was:",
+			"technical details of permanent failure", "technical details of temporary failure",
+			"technical details of temporary delivery", "delivery to the following recipient failed permanently",
+			"delivery to the following recipients failed permanently", "gmail will retry"},
 		from: []string{"google", "gmail"},
 		sections: []section{
-			{"delivery to the following recipient failed permanently:", Failed}, {"delivery to the following recipients failed permanently:", Failed}, {"delivery to the following recipient has been delayed:", Delayed}, {"delivery to the following recipients has been delayed:", Delayed},
+			{"delivery to the following recipient failed permanently:", Failed},
+			{"delivery to the following recipients failed permanently:", Failed},
+			{"delivery to the following recipient has been delayed:", Delayed},
+			{"delivery to the following recipients has been delayed:", Delayed},
 		},
 		inline: []section{
-			{"your message wasn't delivered to ", Failed}, {"there was a problem delivering your message to ", Failed}, {"there was a temporary problem delivering your message to ", Delayed},
+			{"your message wasn't delivered to ", Failed}, {"there was a problem delivering your message to ", Failed},
+			{"there was a temporary problem delivering your message to ", Delayed},
 			{"a temporary problem while delivering your message to ", Delayed}, {"your message to ", Failed},
 		},
 	},
 	{
 		name: "ses",
-		any:  []string{"an error occurred while trying to deliver the mail to the following recipients", "the following message to <", "delivery of your message has been delayed", "amazonses", "amazon ses"},
+		any: []string{"an error occurred while trying to deliver the mail to the following recipients",
+			"the following message to <", "delivery of your message has been delayed", "amazonses", "amazon ses"},
 		from: []string{"amazonses", "amazon"},
 		sections: []section{
-			{"trying to deliver the mail to the following recipients:", Failed}, {"has been delayed to the following recipients:", Delayed}, {"not been delivered to the following recipients:", Delayed},
+			{"trying to deliver the mail to the following recipients:", Failed},
+			{"has been delayed to the following recipients:", Delayed}, {"not been delivered to the following recipients:", Delayed},
 		},
 		inline: []section{{"the following message to ", Failed}},
 	},
@@ -115,11 +141,16 @@ var systems = []system{
 	},
 	{
 		name: "microsoft365",
-		any:  []string{"couldn't be delivered. ", "office 365", "outlook.com", "prod.outlook", "microsoft 365", "remote server returned '", "your message to "},
-		from: []string{"microsoftexchange329e71ec88ae4615bbc36ab6ce41109e", "postmaster@outlook", "postmaster@hotmail", ".onmicrosoft.com", "protection.outlook", "postmaster@live"},
+		any: []string{"couldn't be delivered. ", "office 365", "outlook.com", "prod.outlook", "microsoft 365",
+			"remote server returned '", "your message to "},
+		from: []string{"microsoftexchange329e71ec88ae4615bbc36ab6ce41109e", "postmaster@outlook", "postmaster@hotmail",
+			".onmicrosoft.com", "protection.outlook", "postmaster@live"},
 		sections: []section{
-			{"delivery has failed to these recipients or groups:", Failed}, {"delivery has failed to these recipients or distribution lists:", Failed}, {"delivery to these recipients or groups is delayed:", Delayed},
-			{"delivery to these recipients or groups has been delayed:", Delayed}, {"delivery to the following recipients failed.", Failed}, {"couldn't be delivered to these recipients:", Failed},
+			{"delivery has failed to these recipients or groups:", Failed},
+			{"delivery has failed to these recipients or distribution lists:", Failed},
+			{"delivery to these recipients or groups is delayed:", Delayed},
+			{"delivery to these recipients or groups has been delayed:", Delayed},
+			{"delivery to the following recipients failed.", Failed}, {"couldn't be delivered to these recipients:", Failed},
 			{"couldn't deliver this message to these recipients", Failed}, {"diagnostic information for administrators:", ""},
 		},
 		inline: []section{{"your message to ", Failed}},
@@ -128,39 +159,62 @@ var systems = []system{
 		name: "iis",
 		any:  []string{"this is an automatically generated delivery status notification"},
 		sections: []section{
-			{"delivery to the following recipients failed.", Failed}, {"delivery to the following recipients failed:", Failed}, {"unable to deliver message to the following recipients, due to being unable to connect successfully to the destination mail server.", Failed},
+			{"delivery to the following recipients failed.", Failed}, {"delivery to the following recipients failed:", Failed},
+			{"unable to deliver message to the following recipients, due to being unable to connect successfully to the destination mail server.", Failed},
 			{"unable to deliver message to the following recipients, because the message was forwarded more than the maximum allowed times.", Failed},
-			{"delivery to the following recipients has been delayed.", Delayed}, {"delivery to the following recipients has been delayed:", Delayed}, {"your message has been successfully relayed to the following recipients, but the requested delivery status notifications may not be generated by the destination.", Relayed},
+			{"delivery to the following recipients has been delayed.", Delayed},
+			{"delivery to the following recipients has been delayed:", Delayed},
+			{"your message has been successfully relayed to the following recipients, but the requested delivery status notifications may not be generated by the destination.", Relayed},
 			{"your message has been successfully delivered to the following recipients", Delivered},
 		},
 	},
 	{
 		name: "exchange",
 		any: []string{
-			"your message did not reach some or all of the intended recipients", "did not reach the following recipient(s):", "delivery is delayed to these recipients", "delivery has failed to these recipients", "delivery to these recipients or", "has been delayed in delivery", "could not be reached: ", "diagnostic information for administrators:", "generating server:",
-			"ihre nachricht hat einige oder alle empfänger nicht erreicht", "votre message n'a pas été remis à certains ou à tous les destinataires",
+			"your message did not reach some or all of the intended recipients", "did not reach the following recipient(s):",
+			"delivery is delayed to these recipients", "delivery has failed to these recipients",
+			"delivery to these recipients or", "has been delayed in delivery", "could not be reached: ",
+			"diagnostic information for administrators:", "generating server:",
+			"ihre nachricht hat einige oder alle empfänger nicht erreicht",
+			"votre message n'a pas été remis à certains ou à tous les destinataires",
 		},
 		sections: []section{
-			{"following recipient(s) could not be reached:", Failed}, {"did not reach the following recipient(s):", Failed}, {"following recipient(s) cannot be reached:", Failed}, {"folgende(r) empfänger konnte(n) nicht erreicht werden:", Failed}, {"impossible de joindre le(s) destinataire(s) suivant(s) :", Failed}, {"following recipients could not be reached:", Failed},
-			{"delivery has failed to these recipients or distribution lists:", Failed}, {"delivery has failed to these recipients or groups:", Failed}, {"delivery to these recipients or distribution lists has been delayed:", Delayed}, {"delivery to these recipients or groups is delayed:", Delayed},
-			{"delivery is delayed to these recipients or groups:", Delayed}, {"delivery is delayed to these recipients or distribution lists:", Delayed}, {"has not yet been delivered to the following recipient(s):", Delayed},
+			{"following recipient(s) could not be reached:", Failed}, {"did not reach the following recipient(s):", Failed},
+			{"following recipient(s) cannot be reached:", Failed}, {"folgende(r) empfänger konnte(n) nicht erreicht werden:", Failed}, {"impossible de joindre le(s) destinataire(s) suivant(s) :", Failed},
+			{"following recipients could not be reached:", Failed},
+			{"delivery has failed to these recipients or distribution lists:", Failed},
+			{"delivery has failed to these recipients or groups:", Failed},
+			{"delivery to these recipients or distribution lists has been delayed:", Delayed},
+			{"delivery to these recipients or groups is delayed:", Delayed},
+			{"delivery is delayed to these recipients or groups:", Delayed},
+			{"delivery is delayed to these recipients or distribution lists:", Delayed},
+			{"has not yet been delivered to the following recipient(s):", Delayed},
 			{"your message was delivered to the following recipients:", Delivered}, {"diagnostic information for administrators:", ""},
 		},
 	},
 	{
 		name: "sendmail",
-		any:  []string{"----- the following addresses had", "----- the following addresses have", "----- transcript of session follows -----", "----- transcript follows -----", "----- the following address"},
+		any: []string{"----- the following addresses had", "----- the following addresses have",
+			"----- transcript of session follows -----", "----- transcript follows -----", "----- the following address"},
 		sections: []section{
-			{"----- the following addresses had permanent fatal errors -----", Failed}, {"----- the following addresses have delivery notifications -----", Failed}, {"----- the following addresses had delivery problems -----", Failed},
-			{"----- the following addresses had transient non-fatal errors -----", Delayed}, {"----- the following addresses had successful delivery notifications -----", Delivered}, {"----- the following addresses had delivery errors -----", Failed},
+			{"----- the following addresses had permanent fatal errors -----", Failed},
+			{"----- the following addresses have delivery notifications -----", Failed},
+			{"----- the following addresses had delivery problems -----", Failed},
+			{"----- the following addresses had transient non-fatal errors -----", Delayed},
+			{"----- the following addresses had successful delivery notifications -----", Delivered},
+			{"----- the following addresses had delivery errors -----", Failed},
 			{"----- transcript of session follows -----", ""}, {"----- transcript follows -----", ""},
 		},
 	},
 	{
 		name: "postfix",
-		any:  []string{"this is the postfix program at host", "this is the mail system at host", "this is the postfix mail system", "i'm sorry to have to inform you that your message could not be", "i'm sorry to have to inform you that the message"},
+		any: []string{"this is the postfix program at host", "this is the mail system at host",
+			"this is the postfix mail system", "i'm sorry to have to inform you that your message could not be",
+			"i'm sorry to have to inform you that the message"},
 		sections: []section{
-			{"this is the postfix program at host", Failed}, {"this is the mail system at host", Failed}, {"this is the postfix mail system", Failed}, {"could not be delivered to one or more recipients", Failed}, {"it will be retried until it is", Delayed},
+			{"this is the postfix program at host", Failed}, {"this is the mail system at host", Failed},
+			{"this is the postfix mail system", Failed}, {"could not be delivered to one or more recipients", Failed},
+			{"it will be retried until it is", Delayed},
 			{"was successfully delivered to the destination(s) listed below", Delivered}, {"mailbox(es) listed below", Delivered}, {"this is a warning only", Delayed},
 		},
 	},
@@ -168,7 +222,8 @@ var systems = []system{
 
 // matches tells whether the notice has the system's layout.
 func (s *system) matches(n *notice, from sender) bool {
-	return containsAny(n.flat, s.any) && (s.from == nil || containsAny(from.addr, s.from)) && (s.subject == nil || prefixAny(from.subject, s.subject))
+	return containsAny(n.flat, s.any) && (s.from == nil || containsAny(from.addr,
+		s.from)) && (s.subject == nil || prefixAny(from.subject, s.subject))
 }
 
 func prefixAny(s string, l []string) bool {

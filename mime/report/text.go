@@ -106,10 +106,14 @@ func newNotice(s string) *notice {
 
 // returnedMarks is what stands in the line before the returned message.
 var returnedMarks = []string{
-	"below this line is a copy of the message", "this is a copy of the message", "this is a copy of your message", "original message follows", "unsent message follows", "message header follows",
-	"message headers follow", "returned message follows", "undelivered message follows", "header of the original message", "headers of the original message",
-	"original message -----", "original message-----", "original message headers:", "original message header:", "copy of the original message below", "original message details", "body of message generated response",
-	"заголовки исходного сообщения", "исходное сообщение", "ursprüngliche nachrichtenköpfe", "en-têtes de message d'origine", "encabezados de mensajes originales", "the original message headers", "start of returned message",
+	"below this line is a copy of the message", "this is a copy of the message", "this is a copy of your message",
+	"original message follows", "unsent message follows", "message header follows",
+	"message headers follow", "returned message follows", "undelivered message follows", "header of the original message",
+	"headers of the original message",
+	"original message -----", "original message-----", "original message headers:", "original message header:",
+	"copy of the original message below", "original message details", "body of message generated response",
+	"заголовки исходного сообщения", "исходное сообщение", "ursprüngliche nachrichtenköpfe", "en-têtes de message d'origine",
+	"encabezados de mensajes originales", "the original message headers", "start of returned message",
 }
 
 // beginsReturned tells whether a line, in lower case, begins the returned message; blank is whether a blank line precedes it.
@@ -163,8 +167,10 @@ func (n *notice) lineAt(i int) int {
 
 // blockTags begin a new line, or a new paragraph.
 var blockTags = map[string]string{
-	"br": "\n", "p": "\n\n", "/p": "\n\n", "div": "\n", "/div": "\n", "tr": "\n", "/tr": "\n", "/td": " ", "li": "\n", "/li": "\n", "table": "\n\n", "/table": "\n\n",
-	"h1": "\n\n", "h2": "\n\n", "h3": "\n\n", "/h1": "\n\n", "/h2": "\n\n", "/h3": "\n\n", "hr": "\n\n", "ul": "\n", "/ul": "\n", "pre": "\n\n", "/pre": "\n\n", "blockquote": "\n\n",
+	"br": "\n", "p": "\n\n", "/p": "\n\n", "div": "\n", "/div": "\n", "tr": "\n", "/tr": "\n", "/td": " ", "li": "\n",
+	"/li": "\n", "table": "\n\n", "/table": "\n\n",
+	"h1": "\n\n", "h2": "\n\n", "h3": "\n\n", "/h1": "\n\n", "/h2": "\n\n", "/h3": "\n\n", "hr": "\n\n", "ul": "\n", "/ul": "\n",
+	"pre": "\n\n", "/pre": "\n\n", "blockquote": "\n\n",
 }
 
 var noBreaks = strings.NewReplacer("\r", " ", "\n", " ")

@@ -254,7 +254,8 @@ func (m *Message) text() (text, encoding string) {
 	for l := range strings.SplitSeq(m.Text, "\n") {
 		long = max(long, len(l))
 	}
-	if isASCII(m.Text) && long <= lineHard && !strings.Contains(strings.ReplaceAll(m.Text, "\r\n", ""), "\r") && !strings.Contains(m.Text, "--"+m.Boundary) {
+	if isASCII(m.Text) && long <= lineHard && !strings.Contains(strings.ReplaceAll(m.Text, "\r\n", ""),
+		"\r") && !strings.Contains(m.Text, "--"+m.Boundary) {
 		return m.Text, ""
 	}
 	var b strings.Builder

@@ -85,6 +85,19 @@ type Options struct {
 	HelloName string
 	// BareLineEnds says what becomes of a CR or LF alone in a message.
 	BareLineEnds BareLineEnds
+	// Chunking says when messages are sent by BDAT.
+	Chunking Chunking
+	// Downgrade encodes the bodies of messages that a server without
+	// 8BITMIME or BINARYMIME can not take (RFC 6152 section 3), which breaks
+	// signatures of DKIM. The message must be an io.ReaderAt with a Len
+	// method or an io.Seeker. Without it, and for content that is signed
+	// itself, such a message is an *ExtensionError.
+	Downgrade bool
+	// Optional are the extensions whose parameters are left out where the
+	// server does not offer them, such as "DSN" or "MT-PRIORITY"; without it
+	// they are an *ExtensionError. SMTPUTF8, 8BITMIME, BINARYMIME and
+	// REQUIRETLS can not be left out.
+	Optional []string
 
 	// CommandTimeout is the longest wait for a reply, the greeting's
 	// included; 5 minutes when zero (RFC 5321 section 4.5.3.2), negative for
@@ -143,19 +156,6 @@ var (
 	ErrClosed = errors.New("smtpclient: the connection is closed")
 )
 
-// ExtensionError says that what was asked for needs an extension that the
-// server does not offer. Trying again will not help.
-type ExtensionError struct {
-	// Extension is its keyword, such as "8BITMIME".
-	Extension string
-	// For is what needs it.
-	For string
-}
-
-func (e *ExtensionError) Error() string {
-	return "smtpclient: the server does not offer " + e.Extension + ", needed for " + e.For
-}
-
 // Client is a connection to a server.
 type Client struct {
 	net  *netconn.Conn
@@ -169,6 +169,7 @@ type Client struct {
 	auth     bool
 	parser   smtpwire.ReplyParser
 	accepted int // recipients of the open transaction
+	mailBody smtp.Body
 }
 
 // Dial connects to addr, "host:port" or the path of a Unix socket (with a
@@ -310,8 +311,11 @@ func (c *Client) startTLS(ctx context.Context) error {
 		return err
 	}
 	if r.Code != 220 {
-		if must || r.Code == 421 {
+		switch {
+		case must:
 			return fmt.Errorf("%w: %w", ErrTLSRequired, refusal(&r, "STARTTLS"))
+		case r.Code == 421:
+			return refusal(&r, "STARTTLS")
 		}
 		return nil
 	}

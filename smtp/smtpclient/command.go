@@ -118,14 +118,20 @@ func label(cmd *smtpwire.Command) string {
 
 // write puts a command into the output, which goes out with the next wait.
 func (c *Client) write(cmd *smtpwire.Command) error {
+	_, err := c.writeCounted(cmd)
+	return err
+}
+
+// writeCounted is write, and says how many octets it were.
+func (c *Client) writeCounted(cmd *smtpwire.Command) (int, error) {
 	b, err := smtpwire.AppendCommand(c.net.AvailableBuffer(), cmd)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if _, err := c.net.Write(b); err != nil {
-		return c.broken(label(cmd), err)
+		return 0, c.broken(label(cmd), err)
 	}
-	return nil
+	return len(b), nil
 }
 
 // command sends a command and reads its reply, which may be any.
@@ -157,7 +163,7 @@ func (c *Client) run(ctx context.Context, cmd *smtpwire.Command) (smtp.Reply, er
 // connection, and returns the reply, whichever it is.
 func (c *Client) Do(ctx context.Context, cmd *smtpwire.Command) (smtp.Reply, error) {
 	switch smtpwire.Verb(wire.Upper(string(cmd.Verb))) {
-	case smtpwire.STARTTLS, smtpwire.AUTH, smtpwire.DATA, smtpwire.EHLO, smtpwire.HELO, smtpwire.LHLO, smtpwire.QUIT, "BDAT":
+	case smtpwire.STARTTLS, smtpwire.AUTH, smtpwire.DATA, smtpwire.EHLO, smtpwire.HELO, smtpwire.LHLO, smtpwire.QUIT, smtpwire.BDAT, smtpwire.BURL, smtpwire.XCLIENT:
 		return smtp.Reply{}, fmt.Errorf("smtpclient: %s is not sent by Do", cmd.Verb)
 	}
 	done, err := c.begin(ctx)
@@ -176,7 +182,7 @@ func (c *Client) Mail(ctx context.Context, from smtp.Path, o *smtp.MailOptions) 
 		return err
 	}
 	if _, err = c.run(ctx, cmd); err == nil {
-		c.accepted = 0
+		c.accepted, c.mailBody = 0, cmd.Mail.Body
 	}
 	return err
 }
@@ -209,16 +215,18 @@ func (c *Client) Data(ctx context.Context, r io.Reader) (*smtp.Result, error) {
 	if c.accepted == 0 {
 		return nil, errors.New("smtpclient: DATA: no recipient was accepted")
 	}
-	reply, err := c.command(&smtpwire.Command{Verb: smtpwire.DATA})
-	if err != nil {
-		return nil, err
-	}
-	if reply.Code != 354 {
-		return nil, refusal(&reply, "DATA")
+	if !c.chunks(c.mailBody) {
+		reply, err := c.command(&smtpwire.Command{Verb: smtpwire.DATA})
+		if err != nil {
+			return nil, err
+		}
+		if reply.Code != 354 {
+			return nil, refusal(&reply, "DATA")
+		}
 	}
 	n := c.accepted
 	c.accepted = 0
-	return c.sendBody(r, n)
+	return c.sendBody(r, c.mailBody, n)
 }
 
 // Reset gives the transaction up (RSET).

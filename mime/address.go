@@ -153,6 +153,9 @@ func (p *addressParser) quoteEnd() int {
 }
 
 func (p *addressParser) add(a Address) {
+	if a == (Address{}) {
+		return // "<>" says nothing
+	}
 	if len(p.dst) < p.limit {
 		p.dst = append(p.dst, a)
 	}
@@ -242,6 +245,9 @@ func (p *addressParser) element() {
 			return
 		case c == ':' && at < 0 && words > 0:
 			p.i++
+			if equalFold(s[start:lastEnd], "mailto") && p.i < len(s) && !isWSP(s[p.i]) {
+				return
+			}
 			p.cutCount = 0
 			p.endGroup()
 			p.group = true
@@ -270,12 +276,19 @@ func (p *addressParser) element() {
 		if !(adjacent && p.i == lastEnd) && !(lastEnd > start && (lastDot(s, lastEnd) || c == '.')) {
 			lastStart = p.i
 		}
-		words++
-		quoted, adjacent = false, true
+		from := p.i
 		p.i++ // whatever c is, so that the loop goes on
 		for p.i < len(s) && isPhraseAtom(s[p.i]) {
 			p.i++
 		}
+		if at >= 0 && from > lastEnd && lastEnd > at+1 && c != '.' && s[lastEnd-1] != '.' && p.i < len(s) && s[p.i] == '@' {
+			// A comma is missing: another address follows.
+			p.i = from
+			p.plain(start, lastEnd, words, quoted, special, at, atStart)
+			return
+		}
+		words++
+		quoted, adjacent = false, true
 		lastEnd = p.i
 	}
 	p.plain(start, lastEnd, words, quoted, special, at, atStart)
@@ -338,11 +351,28 @@ func (p *addressParser) plain(start, end, words int, quoted, special bool, at, a
 	if name == "" {
 		name = p.commentName()
 	}
+	local, host = unwrap(local, host)
 	_ = rest // text behind a bare address says nothing certain
 	if local == "" && host == "" {
 		return
 	}
 	p.add(Address{Name: name, Mailbox: local, Host: host})
+}
+
+// unwrap takes away what some senders put round an address: single quotes, brackets, "mailto:".
+func unwrap(local, host string) (string, string) {
+	if v, ok := cutPrefixFold(local, "mailto:"); ok {
+		local = v
+	}
+	if n := len(host); n > 1 && len(local) > 1 {
+		switch {
+		case host[n-1] == '\'':
+			return strings.TrimPrefix(local, "'"), host[:n-1]
+		case host[n-1] == ']' && local[0] == '[' && strings.IndexByte(host, '[') < 0:
+			return local[1:], host[:n-1]
+		}
+	}
+	return local, host
 }
 
 func (p *addressParser) commentName() string {
@@ -464,6 +494,7 @@ scan:
 	} else {
 		a.Mailbox = strip(s[start:at], dirty)
 		a.Host, _ = cutHost(s[at+1 : p.i])
+		a.Mailbox, a.Host = unwrap(a.Mailbox, a.Host)
 	}
 	switch {
 	case !cut:

@@ -1,6 +1,7 @@
 package mime
 
-// Charsets to UTF-8: those of the WHATWG encoding standard and of IANA's register that golang.org/x/text knows, and UTF-7.
+// Charsets to UTF-8: those of the WHATWG encoding standard and of IANA's register that golang.org/x/text knows, UTF-7, UTF-32
+// and ISO-2022-KR.
 
 import (
 	"io"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 	"golang.org/x/text/encoding/traditionalchinese"
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/encoding/unicode/utf32"
 	"golang.org/x/text/transform"
 )
 
@@ -32,12 +34,16 @@ var charsetAlias = map[string]string{
 	"cp932": "shift_jis", "ms932": "shift_jis", "sjis": "shift_jis", "shift-jis": "shift_jis", "x-sjis": "shift_jis",
 	"eucjp": "euc-jp", "x-euc-jp": "euc-jp", "iso2022jp": "iso-2022-jp", "jis": "iso-2022-jp", "cp50220": "iso-2022-jp", "cp50221": "iso-2022-jp",
 	"cp949": "euc-kr", "ms949": "euc-kr", "euckr": "euc-kr", "ksc5601": "euc-kr", "ks_c_5601": "euc-kr", "uhc": "euc-kr",
+	"maccyrillic": "x-mac-cyrillic", "mac-cyrillic": "x-mac-cyrillic", "csiso2022kr": "iso-2022-kr",
 	"tis620": "tis-620", "macintosh": "macintosh", "x-mac-roman": "macintosh",
 }
 
 var charsetOwn = map[string]encoding.Encoding{
 	"utf-8": unicode.UTF8, "utf-7": utf7Encoding{}, "hz-gb-2312": simplifiedchinese.HZGB2312, "big5": traditionalchinese.Big5,
 	"utf-16": unicode.UTF16(unicode.BigEndian, unicode.UseBOM), "ucs-2": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
+	"utf-32": utf32.UTF32(utf32.BigEndian, utf32.UseBOM), "utf-32be": utf32.UTF32(utf32.BigEndian, utf32.IgnoreBOM),
+	"utf-32le": utf32.UTF32(utf32.LittleEndian, utf32.IgnoreBOM), "ucs-4": utf32.UTF32(utf32.BigEndian, utf32.UseBOM),
+	"iso-2022-kr":     iso2022KREncoding{},
 	"iso-10646-ucs-2": unicode.UTF16(unicode.BigEndian, unicode.UseBOM),
 	"cp437":           charmap.CodePage437, "cp850": charmap.CodePage850, "cp852": charmap.CodePage852, "cp866": charmap.CodePage866,
 	"iso-8859-1": charmap.Windows1252,

@@ -284,6 +284,19 @@ func compareStalwartValue(t *testing.T, d *differences, f Field, raw json.RawMes
 			}
 			want = append(want, s+">")
 		}
+		uris, _ := ParseListURIs(string(f.Value()))
+		switch name := strings.ToLower(f.Name()); {
+		case name == "list-id":
+			id := ParseListID(string(f.Value()))
+			d.equal(t, "list", want, []string{id.Name + " <" + id.ID + ">"})
+			return
+		case strings.HasPrefix(name, "list-"):
+			for _, u := range uris {
+				got = append(got, " <"+u.URI+">")
+			}
+			d.equal(t, "list", want, got)
+			return
+		}
 		for _, x := range f.Addresses() {
 			got = append(got, x.DisplayName()+" <"+x.Addr()+">")
 		}

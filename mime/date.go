@@ -183,7 +183,7 @@ func (p *dateParser) offset(sign byte) {
 		return
 	}
 	p.hasZone, p.numeric, p.zoneName, p.zone = true, true, "", 0
-	if w > 4 || m > 59 || h > 99 {
+	if w > 4 || m > 59 || h > 23 { // no zone on earth; and RFC 3339 could not write it
 		return
 	}
 	p.zone = h*60 + m
@@ -289,6 +289,8 @@ func (p *dateParser) number() {
 			n /= 100
 		}
 		p.hour, p.min = n/100, n%100
+	case w == 4 && p.hour < 0 && p.day >= 0 && p.month != 0 && p.year >= 0: // 1504
+		p.hour, p.min = n/100, n%100
 	case w <= 2 && p.day < 0:
 		p.day = n
 	case p.year < 0 && w <= 5:
@@ -345,6 +347,9 @@ func (p *dateParser) word() {
 		return
 	}
 	if z, ok := zones[w]; ok {
+		for isAlnum(p.peek(0)) { // EST5EDT
+			p.i++
+		}
 		p.hasZone, p.zone, p.zoneName = true, z, orig
 	} else if p.year >= 0 || len(w) <= 5 {
 		p.hasZone, p.zone, p.zoneName = true, 0, "" // section 4.3: unknown names and letters are -0000

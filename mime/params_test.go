@@ -79,8 +79,14 @@ func TestParseContentType(t *testing.T) {
 		{"text/plain; charset='utf-8'", "text/plain;charset='utf-8'"},
 		{"text/plain; charset=\"utf-8", "text/plain;charset=utf-8"},
 		{"text/plain; charset=utf-8\"", "text/plain;charset=utf-8\""},
+		{"multipart/mixed; boundary=\"foo\r\n bar\"", "multipart/mixed;boundary=foo bar"},
+		{"multipart/mixed;;\r\n\tBoundary=\"=_ _= 1(2)\"", "multipart/mixed;Boundary==_ _= 1(2)"},
+		{"multipart/mixed\r\n\tboundary=\"b\"", "multipart/mixed;boundary=b"},
+		{"text/plain>", "text/plain"},
+		{"application/pdf name=\"x.pdf\"; name=\"x.pdf\"", "application/pdf;name=x.pdf;name=x.pdf"},
 		{"text/plain; charset=\"a\"b; c=d", "text/plain;charset=a;c=d"},
 	}
+	require.GreaterOrEqual(t, len(tests), 60)
 	for _, tt := range tests {
 		ct, ok := ParseContentType(tt.in)
 		got := "!"
@@ -155,6 +161,7 @@ func TestFilenames(t *testing.T) {
 		{"attachment; filename=\"\"", ""},
 		{"attachment", ""},
 	}
+	require.GreaterOrEqual(t, len(tests), 40)
 	for _, tt := range tests {
 		d, ok := ParseDisposition(tt.in)
 		require.True(t, ok, "%q", tt.in)

@@ -72,6 +72,21 @@ func TestDecodeText(t *testing.T) {
 		{"=?unicode-1-1-utf-7?Q?A+ImIDkQ.?=", "A≢Α."},
 		{"=?utf-7?q?+ZeVnLIqe-?=", "日本語"},
 		{"=?utf-7?q?1_+-_1?=", "1 + 1"},
+		{"=?iso-2022-kr?B?GyQpQw5HUTFbDyBh?=", "한글 a"},
+		{"=?iso-2022-kr?B?GyQpQw5HUQ8=?= =?iso-2022-kr?B?DjFbDw==?=", "한글"},
+		{"=?iso-2022-kr?B?GyQpQw5H?=", "\uFFFD"},
+		{"=?utf-32?B?AAAAYQAB9gA=?=", "a😀"},
+		{"=?utf-16?B?/v8AYQBi?=", "ab"},
+		{"=?utf-16le?B?YQBiAA==?=", "ab"},
+		{"=?maccyrillic?q?=8F?=", "П"},
+		{"=?viscii?Q?=E1?=", "á"},
+		{"=?windows-874?Q?=A1?=", "ก"},
+		{"=?iso-8859-16?Q?=A1?=", "Ą"},
+		{"=?windows-31j?B?k/qWew==?=", "日本"},
+		{"=?ISO-2022-JP?B?GyRCRnxL?= =?ISO-2022-JP?B?XDhsGyhC?=", "日本語"},
+		{"=?UTF-8?Q?=F0=9F=98?= =?UTF-8?Q?=80?=", "😀"},
+		{"=?utf-8?q?=C3?=x=?utf-8?q?=A9?=", "\uFFFDx\uFFFD"},
+		{"=?big5?B?pKQ?= =?big5?B?pOU=?=", "中文"},
 		{"=?utf-7?q?+2D3eAA-?=", "😀"},
 		{"=?utf-7?q?+ZeU?= =?utf-7?q?+Zyw-?=", "日本"},
 		// A character split over words.
@@ -115,6 +130,7 @@ func TestDecodeText(t *testing.T) {
 		{"caf\xe9", "café"},
 		{"caf\xe9 =?utf-8?q?=C3=A9?=", "café é"},
 	}
+	require.GreaterOrEqual(t, len(tests), 60)
 	for _, tt := range tests {
 		assert.Equal(t, tt.want, DecodeText(tt.in), "%q", tt.in)
 	}
@@ -139,6 +155,8 @@ func TestCharsetReader(t *testing.T) {
 		{"iso-8859-1", "caf\xe9", "café", true},
 		{"iso-2022-jp", "\x1b$B$\"\x1b(B", "あ", true},
 		{"utf-7", "Hi +Jjo-", "Hi ☺", true},
+		{"iso-2022-kr", "\x1b$)C\x0eGQ1[\x0f a\x0eGQ\nGQ\x1b", "한글 a한\nGQ\uFFFD", true},
+		{"utf-32be", "\x00\x00\x00a", "a", true},
 		{"utf-7", "+2D0-x", "\uFFFDx", true},
 		{"utf-7", "+2D0", "\uFFFD", true},
 		{"utf-7", "\xff+\xff", "\uFFFD\uFFFD", true},

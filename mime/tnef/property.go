@@ -246,12 +246,12 @@ func (p *parser) properties(c *cursor, charset string) (l Properties, object mim
 			c.err = io.ErrUnexpectedEOF
 			return l, object
 		}
-		if p.props <= 0 {
+		if p.left.Properties <= 0 {
 			p.defect(DefectLimit, start)
 			c.err = io.ErrUnexpectedEOF
 			return l, object
 		}
-		p.props--
+		p.left.Properties--
 		if prop.ID >= 0x8000 {
 			prop.Name = &Name{}
 			copy(prop.Name.Set[:], c.bytes(16))
@@ -287,10 +287,12 @@ func (p *parser) properties(c *cursor, charset string) (l Properties, object mim
 			if c.err != nil {
 				break
 			}
-			over := int(j) >= p.lim.Values
-			if over {
+			if j > 0 && p.left.Properties <= 0 {
 				p.defect(DefectLimit, c.off)
 			} else {
+				if j > 0 {
+					p.left.Properties--
+				}
 				var emb bool
 				v.Any, emb = p.value(c, prop.Type, v.Range.Len(), charset)
 				if emb && prop.ID == PidAttachData && object.Len() == 0 {
@@ -320,12 +322,12 @@ func pad(n int64) int64 { return -n & 3 }
 
 // keep returns the next n octets if the limits allow to keep them.
 func (p *parser) keep(c *cursor, n int64) []byte {
-	if n > p.lim.ValueSize || n > p.octets {
+	if n > p.lim.ValueSize || n > p.left.TotalSize {
 		p.defect(DefectLimit, c.off)
 		return nil
 	}
 	b := c.bytes(n)
-	p.octets -= int64(len(b))
+	p.left.TotalSize -= int64(len(b))
 	return b
 }
 
@@ -367,7 +369,7 @@ func (p *parser) value(c *cursor, t Type, n int64, charset string) (v any, embed
 		}
 		return nil, false
 	case TypeString8, TypeUnicode:
-		if n > p.lim.ValueSize || n > p.octets {
+		if n > p.lim.ValueSize || n > p.left.TotalSize {
 			p.defect(DefectLimit, c.off)
 			return nil, false
 		}

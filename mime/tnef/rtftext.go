@@ -460,7 +460,7 @@ func (t *rtfText) unicode(n int) {
 	case 0xD800 <= r && r < 0xDC00:
 		t.high = r
 	case 0xDC00 <= r && r < 0xE000 && t.high != 0:
-		t.string(string(((t.high-0xD800)<<10|(r-0xDC00)) + 0x10000))
+		t.string(string(((t.high-0xD800)<<10 | (r - 0xDC00)) + 0x10000))
 		t.high = 0
 	default:
 		t.high = 0

@@ -19,14 +19,13 @@ var ErrFormat = errors.New("tnef: signature 78 9f 3e 22 expected at offset 0")
 
 const signature = 0x223E9F78
 
-// Limits bounds what Parse keeps in memory. A field that is zero or negative means the default. What is beyond a limit is
-// passed over and reported as a Defect.
+// Limits bounds what Parse keeps in memory. Counts are of a message and all embedded in it together. A field that is zero or
+// negative means the default. What is beyond a limit is passed over and reported as a Defect.
 type Limits struct {
-	Attributes  int   // of a message. Default 10000
-	Attachments int   // of a message. Default 1000
-	Recipients  int   // of a message. Default 5000
-	Properties  int   // of a message with its recipients, attachments and embedded messages. Default 50000
-	Values      int   // of one property. Default 10000
+	Attributes  int   // Default 10000
+	Attachments int   // Default 1000
+	Recipients  int   // Default 5000
+	Properties  int   // with those of recipients and attachments; of several values each counts. Default 50000
 	ValueSize   int64 // octets of a string or binary value that is kept; longer ones have their range alone. Default 1 MiB
 	TotalSize   int64 // octets of all values kept. Default 16 MiB
 	Depth       int   // of embedded messages, the outermost being 1. Default 8
@@ -52,7 +51,6 @@ func (o *Options) limits() Limits {
 	def(&l.Attachments, 1000)
 	def(&l.Recipients, 5000)
 	def(&l.Properties, 50000)
-	def(&l.Values, 10000)
 	def(&l.Depth, 8)
 	def(&l.Defects, 100)
 	if l.ValueSize <= 0 {
@@ -191,8 +189,7 @@ type Attachment struct {
 type parser struct {
 	src     io.ReaderAt
 	lim     Limits
-	props   int   // left
-	octets  int64 // left
+	left    Limits // what of the counts and of TotalSize may still be kept
 	defects []Defect
 	limited bool
 }
@@ -212,8 +209,8 @@ func (p *parser) defect(c DefectCode, off int64) {
 // Parse reads the structure of the size octets in r, which must stay readable as long as the Message is used. The error is r's, or
 // ErrFormat.
 func Parse(r io.ReaderAt, size int64, o *Options) (*Message, error) {
-	p := &parser{src: r, lim: o.limits()}
-	p.props, p.octets = p.lim.Properties, p.lim.TotalSize
+	l := o.limits()
+	p := &parser{src: r, lim: l, left: l}
 	m, err := p.message(mime.Range{Start: 0, End: size}, 1, "")
 	if m != nil {
 		m.Defects = p.defects
@@ -239,7 +236,7 @@ func (p *parser) message(in mime.Range, depth int, charset string) (*Message, er
 	var att *Attachment
 	begun := false // att has been begun by its render data
 	full := false  // there are too many attachments
-	for n := 0; c.left() > 0; n++ {
+	for first := true; c.left() > 0; first = false {
 		start := c.off
 		if c.left() < 9 {
 			p.defect(DefectTrailing, start)
@@ -252,16 +249,17 @@ func (p *parser) message(in mime.Range, depth int, charset string) (*Message, er
 		}
 		if a.Level != 1 && a.Level != 2 {
 			code := DefectLevel
-			if n > 0 {
+			if !first {
 				code = DefectTrailing
 			}
 			p.defect(code, start)
 			break
 		}
-		if n >= p.lim.Attributes {
+		if p.left.Attributes <= 0 {
 			p.defect(DefectLimit, start)
 			break
 		}
+		p.left.Attributes--
 		a.Range = mime.Range{Start: c.off, End: c.off + size}
 		if a.Range.End > in.End {
 			p.defect(DefectTruncated, start)
@@ -282,10 +280,11 @@ func (p *parser) message(in mime.Range, depth int, charset string) (*Message, er
 		m.Attributes = append(m.Attributes, a)
 		if a.Level == 2 {
 			if a.Tag == TagAttachRenderData && (begun || att == nil) || att == nil {
-				if len(m.Attachments) >= p.lim.Attachments {
+				if p.left.Attachments <= 0 {
 					p.defect(DefectLimit, start)
 					full = true
 				}
+				p.left.Attachments--
 				att = &Attachment{Position: -1, src: p.src}
 				if !full {
 					m.Attachments = append(m.Attachments, att)
@@ -350,10 +349,11 @@ func (p *parser) attribute(m *Message, att *Attachment, a Attribute, depth int) 
 			p.defect(DefectProperties, c.off)
 		}
 		for i := uint32(0); i < n && c.err == nil; i++ {
-			if int(i) >= p.lim.Recipients || p.props <= 0 {
+			if p.left.Recipients <= 0 || p.left.Properties <= 0 {
 				p.defect(DefectLimit, c.off)
 				break
 			}
+			p.left.Recipients--
 			l, _ := p.properties(&c, m.charset)
 			if len(l) > 0 {
 				m.Recipients = append(m.Recipients, Recipient{l})

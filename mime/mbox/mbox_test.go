@@ -206,8 +206,8 @@ func TestRead(t *testing.T) {
 		{"auto finds rd", from + "A: b\n\n>From a\n\n" + from, Auto, []string{"A: b\n\nFrom a\n", ""}},
 		{"a From_ line too long", from + "a\n\nFrom " + strings.Repeat("x", 1100) + "@y Thu Feb 29 23:59:58 2024\n", Auto,
 			[]string{"a\n\nFrom " + strings.Repeat("x", 1100) + "@y Thu Feb 29 23:59:58 2024\n"}},
-		{"many quotes", from + strings.Repeat(">", 200<<10) + "From x\n" + strings.Repeat(">", 200<<10) + "rom x\n", MboxRD,
-			[]string{strings.Repeat(">", 200<<10-1) + "From x\n" + strings.Repeat(">", 200<<10) + "rom x\n"}},
+		{"many quotes", from + strings.Repeat(">", 70<<10) + "From x\n" + strings.Repeat(">", 70<<10) + "rom x\n", MboxRD,
+			[]string{strings.Repeat(">", 70<<10-1) + "From x\n" + strings.Repeat(">", 70<<10) + "rom x\n"}},
 	} {
 		for _, how := range []struct {
 			name string

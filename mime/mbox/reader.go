@@ -260,6 +260,9 @@ func (r *Reader) fill(n int) bool {
 	if r.w-r.r >= n {
 		return true
 	}
+	if r.eof {
+		return false
+	}
 	if r.r > 0 && r.r+n > len(r.buf) {
 		copy(r.buf, r.buf[r.r:r.w])
 		r.w -= r.r
@@ -726,7 +729,7 @@ func (r *Reader) detect() Variant {
 }
 
 // OpenRange returns a reader of a message in f that a Reader found, from its Start to its End, with quoting undone as the variant
-// has it. Start and End count from where the Reader began, so f must too.
+// has it (Reader.Variant; Auto is MboxRD). Start and End count from where the Reader began, so f must too.
 func OpenRange(f io.ReaderAt, start, end int64, v Variant) io.Reader {
 	if v == Auto {
 		v = MboxRD

@@ -3,6 +3,7 @@
 package pop3wire
 
 import (
+	"bytes"
 	"encoding/base64"
 	"fmt"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/mailwire/mailwire/internal/wire"
+	"github.com/mailwire/mailwire/pop3"
 )
 
 // Verb is a command's keyword, in upper case.
@@ -35,6 +37,9 @@ const (
 	UIDL Verb = "UIDL"
 	USER Verb = "USER"
 	UTF8 Verb = "UTF8" // RFC 6856
+
+	ENV     Verb = "*ENV"    // SDPS
+	XCLIENT Verb = "XCLIENT" // Dovecot
 )
 
 const (
@@ -44,8 +49,8 @@ const (
 	MaxCommandLine = 255
 	// MaxReplyLine is the longest first line of a response.
 	MaxReplyLine = 512
-	// MaxSecretLine is the longest line of USER, PASS and APOP that a server
-	// should take: tokens serve as passwords.
+	// MaxSecretLine is the longest line of USER, PASS, APOP and XCLIENT that
+	// a server should take: tokens serve as passwords.
 	MaxSecretLine = 4096
 	// MaxAuthLine is the longest line of AUTH and of its exchange that a
 	// server should take; RFC 5034 section 4 leaves it to the mechanisms.
@@ -58,7 +63,7 @@ func (v Verb) MaxLine() int {
 	switch v {
 	case AUTH:
 		return MaxAuthLine
-	case USER, PASS, APOP:
+	case USER, PASS, APOP, XCLIENT:
 		return MaxSecretLine
 	}
 	return MaxCommandLine
@@ -75,14 +80,16 @@ type Command struct {
 	Arg string
 	// Digest is that of APOP.
 	Digest string
-	// Number is the message number of LIST, UIDL, RETR, DELE and TOP; zero
-	// for LIST and UIDL of all messages.
+	// Number is the message number of LIST, UIDL, RETR, DELE, TOP and *ENV;
+	// zero for LIST and UIDL of all messages.
 	Number int
 	// Lines is how many lines of the body TOP asks for.
 	Lines int
 	// Initial is the initial response of AUTH: nil for none, empty for the
 	// empty one.
 	Initial []byte
+	// Attributes are those of XCLIENT, their names in upper case.
+	Attributes []pop3.Attribute
 }
 
 // String is the command without anything that may be a credential.
@@ -93,7 +100,7 @@ func (c *Command) String() string {
 		if c.Arg != "" {
 			s += " " + c.Arg
 		}
-	case LIST, UIDL, RETR, DELE, TOP:
+	case LIST, UIDL, RETR, DELE, TOP, ENV:
 		if c.Number > 0 {
 			s += " " + strconv.Itoa(c.Number)
 		}
@@ -105,9 +112,11 @@ func (c *Command) String() string {
 }
 
 var (
-	vchar     = wire.NewClass("", [2]byte{0x21, 0x7e})
-	mechChar  = wire.NewClass("-_", [2]byte{'A', 'Z'}, [2]byte{'a', 'z'}, [2]byte{'0', '9'})
-	digestHex = wire.NewClass("", [2]byte{'0', '9'}, [2]byte{'a', 'f'}, [2]byte{'A', 'F'})
+	vchar    = wire.NewClass("", [2]byte{0x21, 0x7e})
+	mechChar = wire.NewClass("-_", [2]byte{'A', 'Z'}, [2]byte{'a', 'z'}, [2]byte{'0', '9'})
+	// A name of XCLIENT's; dashes are Dovecot's own.
+	attributeName = wire.NewClass("-_", [2]byte{'A', 'Z'}, [2]byte{'a', 'z'}, [2]byte{'0', '9'})
+	digestHex     = wire.NewClass("", [2]byte{'0', '9'}, [2]byte{'a', 'f'}, [2]byte{'A', 'F'})
 )
 
 // ErrKeyword is the message of the ParseError of a line that does not begin
@@ -148,9 +157,11 @@ func ParseCommand(line []byte) (Command, error) {
 			c.Number = p.number("a message number", 1)
 		}
 		p.expectEnd()
-	case RETR, DELE:
+	case RETR, DELE, ENV:
 		c.Number = p.number("a message number", 1)
 		p.expectEnd()
+	case XCLIENT:
+		p.xclient(&c)
 	case TOP:
 		c.Number = p.number("a message number", 1)
 		c.Lines = p.number("a number of lines", 0)
@@ -169,7 +180,7 @@ func ParseCommand(line []byte) (Command, error) {
 }
 
 // verbs spares the strings of known keywords.
-var verbs = [...]Verb{APOP, AUTH, CAPA, DELE, LANG, LAST, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, STLS, TOP, UIDL, USER, UTF8}
+var verbs = [...]Verb{APOP, AUTH, CAPA, DELE, LANG, LAST, LIST, NOOP, PASS, QUIT, RETR, RSET, STAT, STLS, TOP, UIDL, USER, UTF8, ENV, XCLIENT}
 
 func verb(word []byte) Verb {
 	for _, v := range verbs {
@@ -287,6 +298,27 @@ func (p *parser) apop(c *Command) {
 	}
 }
 
+// maxAttributes is how many attributes there may be in one XCLIENT.
+const maxAttributes = 64
+
+func (p *parser) xclient(c *Command) {
+	for !p.end() {
+		w := p.word("an attribute")
+		name, value, ok := bytes.Cut(w, []byte{'='})
+		if p.err == nil && (!ok || !attributeName.All(string(name)) || len(c.Attributes) == maxAttributes) {
+			p.pos -= len(w)
+			p.fail("expected an attribute")
+		}
+		if p.err != nil {
+			return
+		}
+		c.Attributes = append(c.Attributes, pop3.Attribute{Name: wire.Upper(string(name)), Value: string(value)})
+	}
+	if len(c.Attributes) == 0 {
+		p.fail("expected an attribute")
+	}
+}
+
 func (p *parser) auth(c *Command) {
 	if p.end() {
 		return
@@ -370,7 +402,7 @@ func AppendCommand(dst []byte, c *Command) ([]byte, error) {
 			break
 		}
 		fallthrough
-	case RETR, DELE, TOP:
+	case RETR, DELE, TOP, ENV:
 		if !number() {
 			return fail("the message number", "it is not between 1 and 2147483647")
 		}
@@ -380,6 +412,16 @@ func AppendCommand(dst []byte, c *Command) ([]byte, error) {
 				return fail("the number of lines", "it is not between 0 and 2147483647")
 			}
 			dst = strconv.AppendInt(append(dst, ' '), int64(c.Lines), 10)
+		}
+	case XCLIENT:
+		if n := len(c.Attributes); n == 0 || n > maxAttributes {
+			return fail("XCLIENT", "it has no attributes, or too many")
+		}
+		for _, a := range c.Attributes {
+			if !attributeName.All(a.Name) || a.Value != "" && !vchar.All(a.Value) {
+				return fail("an attribute of XCLIENT", "it is not a word of ASCII")
+			}
+			dst = append(append(append(append(dst, ' '), wire.Upper(a.Name)...), '='), a.Value...)
 		}
 	case CAPA, LAST, NOOP, QUIT, RSET, STAT, STLS, UTF8:
 	default:

@@ -26,7 +26,7 @@ func oneLine(t *testing.T, b []byte) []byte {
 
 func FuzzCommand(f *testing.F) {
 	for _, s := range []string{"USER mrose", "PASS tan staaf", "APOP a c4c9334bac560ecc979e58001b3e22fb", "LIST", "LIST 1", "TOP 1 10",
-		"AUTH", "AUTH PLAIN =", "AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=", "LANG en", "XTND x", "*ENV 1", "\x16\x03\x01", "LA\xc5\xbfT", "GET / HTTP/1.1", "PASS \xff  "} {
+		"AUTH", "AUTH PLAIN =", "AUTH PLAIN dGVzdAB0ZXN0AHRlc3Q=", "LANG en", "XTND x", "*ENV 1", "XCLIENT ADDR=192.0.2.1 PORT=1", "\x16\x03\x01", "LA\xc5\xbfT", "GET / HTTP/1.1", "PASS \xff  "} {
 		f.Add([]byte(s), uint8(3), s, 7, 9)
 	}
 	f.Fuzz(func(t *testing.T, line []byte, v uint8, arg string, number, lines int) {
@@ -49,8 +49,10 @@ func FuzzCommand(f *testing.F) {
 			made.Arg, made.Digest = arg, strings.Repeat("0f", 16)
 		case AUTH:
 			made.Arg, made.Initial = strings.ToUpper(arg), line
-		case LIST, UIDL, RETR, DELE:
+		case LIST, UIDL, RETR, DELE, ENV:
 			made.Number = number
+		case XCLIENT:
+			made.Attributes = []pop3.Attribute{{Name: "ADDR", Value: arg}, {Name: strings.ToUpper(arg), Value: "x"}}
 		case TOP:
 			made.Number, made.Lines = number, lines
 		}

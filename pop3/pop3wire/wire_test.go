@@ -52,7 +52,8 @@ func TestCommands(t *testing.T) {
 		{"RSET", Command{Verb: RSET}, ""},
 		{"STLS", Command{Verb: STLS}, ""},
 		{"xtnd XLST  From", Command{Verb: "XTND", Arg: "XLST  From"}, "XTND XLST  From"},
-		{"*ENV 1", Command{Verb: "*ENV", Arg: "1"}, ""},
+		{"*env 1", Command{Verb: ENV, Number: 1}, "*ENV 1"},
+		{"xclient addr=192.0.2.1 PORT=5 SESSION=", Command{Verb: XCLIENT, Attributes: []pop3.Attribute{{Name: "ADDR", Value: "192.0.2.1"}, {Name: "PORT", Value: "5"}, {Name: "SESSION"}}}, "XCLIENT ADDR=192.0.2.1 PORT=5 SESSION="},
 	} {
 		c, err := ParseCommand([]byte(test.line))
 		require.NoError(t, err, test.line)
@@ -98,6 +99,11 @@ func TestBadCommands(t *testing.T) {
 		{"AUTH PL*AIN", AUTH, "expected the name of a mechanism at octet 5 of the line"},
 		{"AUTH PLAIN x", AUTH, "expected an initial response in base64 at octet 11 of the line"},
 		{"AUTH PLAIN AAA=BBB", AUTH, "expected an initial response in base64 at octet 11 of the line"},
+		{"*ENV 0", ENV, "expected a message number at octet 6 of the line"},
+		{"XCLIENT", XCLIENT, "expected an attribute at octet 7 of the line"},
+		{"XCLIENT ADDR", XCLIENT, "expected an attribute at octet 8 of the line"},
+		{"XCLIENT A=1 =x", XCLIENT, "expected an attribute at octet 12 of the line"},
+		{"XCLIENT" + strings.Repeat(" A=1", 65), XCLIENT, "expected an attribute at octet 264 of the line"},
 		{"AUTH PLAIN = x", AUTH, "expected the end of the line at octet 12 of the line"},
 	} {
 		c, err := ParseCommand([]byte(test.line))
@@ -114,7 +120,9 @@ func TestCommandsThatCanNotBeSent(t *testing.T) {
 		{Verb: APOP, Arg: "a"}, {Verb: APOP, Arg: "a\n", Digest: strings.Repeat("a", 32)},
 		{Verb: AUTH, Arg: "A B"}, {Verb: AUTH, Initial: []byte("x")},
 		{Verb: LANG, Arg: "a b"}, {Verb: "XFOO", Arg: "a\r"}, {Verb: "XFOO", Arg: strings.Repeat("x", 255)},
-		{Verb: LIST, Number: -1}, {Verb: RETR}, {Verb: DELE}, {Verb: TOP, Number: 1, Lines: -1},
+		{Verb: LIST, Number: -1}, {Verb: ENV}, {Verb: XCLIENT}, {Verb: XCLIENT, Attributes: []pop3.Attribute{{Name: "A", Value: "b c"}}},
+		{Verb: XCLIENT, Attributes: []pop3.Attribute{{Name: "A=", Value: "b"}}}, {Verb: XCLIENT, Attributes: []pop3.Attribute{{Name: "A", Value: "b\r\nQUIT"}}},
+		{Verb: RETR}, {Verb: DELE}, {Verb: TOP, Number: 1, Lines: -1},
 	} {
 		b, err := AppendCommand([]byte("x"), &c)
 		var e *EncodeError

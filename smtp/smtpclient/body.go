@@ -110,6 +110,7 @@ func (c *Client) verdicts(n int) (*smtp.Result, error) {
 	for i := range n {
 		if i == 0 || c.opts.LMTP {
 			if res.Reply, err = c.readReply("DATA"); err != nil {
+				err = &SentError{err}
 				if i == 0 {
 					return nil, err
 				}
@@ -126,7 +127,7 @@ func (c *Client) verdicts(n int) (*smtp.Result, error) {
 			}
 		}
 		if c.err != nil && c.opts.LMTP && i+1 < n {
-			unheard(res, i+1, c.err)
+			unheard(res, i+1, &SentError{c.err})
 			break
 		}
 	}

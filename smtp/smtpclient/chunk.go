@@ -162,11 +162,13 @@ func (w *chunkWriter) release() {
 func (w *chunkWriter) Write(p []byte) (int, error) {
 	total := len(p)
 	for len(p) > 0 && w.err == nil {
-		n := min(len(p), (chunkSize-len(w.b)-2)/2)
-		if n == 0 {
+		// Mended line ends may take twice the room.
+		n := (chunkSize - len(w.b) - 2) / 2
+		if n < chunkSize/32 {
 			w.err = w.send(false)
 			continue
 		}
+		n = min(n, len(p))
 		w.b, w.err = w.ends.append(w.b, p[:n])
 		p = p[n:]
 	}
@@ -186,6 +188,9 @@ func (w *chunkWriter) send(last bool) error {
 	_, err := c.net.Write(w.b)
 	c.net.MarkWrite(was)
 	if err != nil {
+		if last {
+			return &SentError{c.lastWords(err)}
+		}
 		return c.lastWords(err)
 	}
 	w.b = w.b[:0]

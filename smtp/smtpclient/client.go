@@ -320,7 +320,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 		return nil
 	}
 	if err := c.net.StartTLS(ctx, c.opts.TLSConfig); err != nil {
-		return fmt.Errorf("smtpclient: STARTTLS: %w", err)
+		return &handshakeError{err}
 	}
 	// RFC 3207 section 4.2: what was said in cleartext does not count.
 	c.ext, c.esmtp = nil, false

@@ -61,6 +61,9 @@ func (c *Client) Send(ctx context.Context, env *smtp.Envelope, message io.Reader
 	}
 	switch {
 	case ahead != nil:
+		if m := &t.cmds[0].Mail; m.Body == smtp.BodyUnstated && c.ext.Has("8BITMIME") && !isASCII(ahead) {
+			m.Body = smtp.Body8BitMIME
+		}
 		t.cmds[0].Mail.Size = sizeParam(t.cmds[0].Mail.Size, len(ahead))
 		t.cmds = append(t.cmds, &smtpwire.Command{Verb: smtpwire.BDAT, Size: int64(len(ahead)), Last: true})
 		t.ahead = ahead
@@ -82,6 +85,15 @@ func sizeParam(said int64, size int) int64 {
 	return int64(size)
 }
 
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
 // failed is the Result of a message that did not get as far as a recipient.
 func failed(env *smtp.Envelope, err error) *smtp.Result {
 	res := &smtp.Result{Recipients: make([]smtp.Verdict, len(env.To))}
@@ -98,9 +110,11 @@ type transaction struct {
 	body  io.Reader
 	cmds  []*smtpwire.Command
 	ahead []byte // the message, sent behind BDAT as the last command
-	res   *smtp.Result
-	mail  error // MAIL was refused
-	data  error // DATA or BDAT was refused; nil and !ready: it was not sent
+	// sentAhead: it may have arrived.
+	sentAhead bool
+	res       *smtp.Result
+	mail      error // MAIL was refused
+	data      error // DATA or BDAT was refused; nil and !ready: it was not sent
 	// ready says that the server waits for the message, or has it.
 	ready    bool
 	accepted []int // indices of the recipients accepted
@@ -215,7 +229,7 @@ func (t *transaction) writeAhead() error {
 	was := t.c.net.MarkWrite(netconn.Payload)
 	_, err := t.c.net.Write(t.ahead)
 	t.c.net.MarkWrite(was)
-	t.ahead = nil
+	t.ahead, t.sentAhead = nil, true
 	if err != nil {
 		return t.c.lastWords(err)
 	}
@@ -249,6 +263,9 @@ func (t *transaction) reply(i int, cmd *smtpwire.Command) error {
 	}
 	r, err := t.c.readReply(label(cmd))
 	if err != nil {
+		if t.sentAhead {
+			err = &SentError{err}
+		}
 		return err
 	}
 	if t.c.err != nil {

@@ -318,7 +318,7 @@ func FuzzCanonicalHeader(f *testing.F) {
 
 // What is held back does not grow with the body.
 func TestCanonicalBodyMemory(t *testing.T) {
-	r := NewCanonicalBody(io.MultiReader(&repeat{"\r\n", 8 << 20}, &repeat{" ", 8 << 20}, strings.NewReader("x")), Relaxed, -1)
+	r := NewCanonicalBody(io.MultiReader(&repeat{s: "\r\n", n: 8 << 20}, &repeat{s: " ", n: 8 << 20}, strings.NewReader("x")), Relaxed, -1)
 	h := sha256.New()
 	var n int64
 	require.Less(t, allocated(func() {

@@ -26,6 +26,7 @@ type Edit struct {
 	tail       []byte // the blank line
 	eol        string
 	body       bool   // a body follows
+	joined     bool   // it is the header of an embedded message, and no blank line parts it from the header around it
 	header     []byte // put together
 	changed    bool   // fields were changed since
 }
@@ -40,22 +41,34 @@ func NewEdit(m io.ReaderAt, p *Part) (*Edit, error) {
 	if int64(len(raw)) != p.BodyStart-p.Start {
 		return nil, ErrHeaderLimit
 	}
+	lines := raw
 	root := p
 	for root.Parent != nil {
 		root = root.Parent
+		if len(lines) == 0 {
+			lines = root.Header.Raw()
+		}
 	}
-	e := &Edit{m: m, start: p.Start, end: p.BodyStart, size: root.End, header: raw, eol: lineEnding(raw), body: p.BodyStart < p.End}
+	e := &Edit{m: m, start: p.Start, end: p.BodyStart, size: root.End, header: raw, eol: lineEnding(lines), body: p.BodyStart < p.End}
+	e.fields, e.tail = splitFields(raw)
+	if p.Parent != nil && p.Parent.Message == p {
+		_, blank := splitFields(p.Parent.Header.Raw())
+		e.joined = len(blank) == 0
+	}
+	return e, nil
+}
+
+// splitFields returns a header's fields and its blank line, which may be missing.
+func splitFields(raw []byte) (fields [][]byte, blank []byte) {
 	n := 0
 	for rest := raw; ; {
 		var f Field
 		if f, rest = cutField(rest); f.raw == nil {
-			break
+			return fields, raw[n:]
 		}
-		e.fields = append(e.fields, f.raw)
+		fields = append(fields, f.raw)
 		n += len(f.raw)
 	}
-	e.tail = raw[n:]
-	return e, nil
 }
 
 // lineEnding returns how the lines of b end; CRLF where it has none.
@@ -100,6 +113,9 @@ func (e *Edit) insert(at int, v FieldValue) error {
 	}
 	if len(e.fields) == 0 && len(e.tail) == 0 && e.body {
 		e.tail = []byte(e.eol) // the body's first line would be taken for a part of the header
+	}
+	if len(e.fields) == 0 && e.joined {
+		b = append([]byte(e.eol), b...) // the field would be taken for one of the header around
 	}
 	e.fields = slices.Insert(e.fields, at, b)
 	e.changed = true

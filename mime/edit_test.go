@@ -296,6 +296,8 @@ func TestDowngrade(t *testing.T) {
 				"--b\nContent-Transfer-Encoding: quoted-printable\n\nun caf=C3=A9 au lait\n--b \nContent-Type: image/gif\nContent-Transfer-Encoding: base64\n\nR0lG/w==\n--b\nContent-Transfer-Encoding: 8bit\n\nplain\n--b--\n??pilogue\n"},
 		{"message", "MIME-Version: 1.0\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 8bit\n\nSubject: x\n\nun café au lait\n",
 			"MIME-Version: 1.0\nContent-Type: message/rfc822\nContent-Transfer-Encoding: 7bit\n\nSubject: x\nContent-Transfer-Encoding: quoted-printable\nMIME-Version: 1.0\n\nun caf=C3=A9 au lait\n"},
+		{"no blank line", "Content-Type: message/rfc822\nMIME-Version: 1.0\nun café au lait\n",
+			"Content-Type: message/rfc822\nMIME-Version: 1.0\n\nContent-Transfer-Encoding: quoted-printable\nMIME-Version: 1.0\n\nun caf=C3=A9 au lait\n"},
 		{"signed and clean", "MIME-Version: 1.0\nContent-Type: multipart/signed; boundary=b\nContent-Transfer-Encoding: 8bit\n\n--b\n\n" + long + "\n--b\n\nsig\n--b--\n", ""},
 	} {
 		for _, eol := range []string{"\n", "\r\n"} {
@@ -403,6 +405,7 @@ func FuzzDowngrade(f *testing.F) {
 	} {
 		f.Add([]byte(s))
 	}
+	f.Add([]byte("Content-Type: message/rfc822\n\xe9"))
 	f.Fuzz(func(t *testing.T, msg []byte) { checkDowngrade(t, "", msg) })
 }
 

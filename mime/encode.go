@@ -46,10 +46,13 @@ func (f *folder) encoded(blanks, text string, phrase bool) {
 	}
 	b := (len(text) + quantumRaw - 1) / quantumRaw * quantum
 	for text != "" {
-		n := f.wordFit(blanks, text, plain, b < q)
-		if n == 0 {
-			f.fold()
-			n = f.wordFit(blanks, text, plain, b < q)
+		n := f.wordFit(f.col, blanks, text, plain, b < q)
+		if n < len(text) && !f.fresh || n == 0 {
+			// A new line, if this one has no room, or if all fits there in one word.
+			if m := f.wordFit(0, blanks, text, plain, b < q); n == 0 || m == len(text) {
+				f.fold()
+				n = m
+			}
 		}
 		from := len(f.b)
 		f.b = append(f.b, blanks...)
@@ -84,10 +87,10 @@ func qCost(c byte, plain *[256]bool) int {
 	return 3
 }
 
-// wordFit returns how many octets of text, whole characters, one encoded-word on the rest of the line can hold. On a new line
-// that is one character at least.
-func (f *folder) wordFit(blanks, text string, plain *[256]bool, b bool) int {
-	room := min(wordMax, encodedWidth-f.keep-f.col-len(blanks)) - wordFrame
+// wordFit returns how many octets of text, whole characters, one encoded-word behind col octets of its line can hold. On a new
+// line that is one character at least.
+func (f *folder) wordFit(col int, blanks, text string, plain *[256]bool, b bool) int {
+	room := min(wordMax, encodedWidth-f.keep-col-len(blanks)) - wordFrame
 	n, used := 0, 0
 	for n < len(text) {
 		size := 1

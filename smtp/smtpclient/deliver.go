@@ -143,7 +143,7 @@ func (d *Deliverer) domain(ctx context.Context, env *smtp.Envelope, group []int,
 		all(err)
 		return
 	}
-	hosts, err := d.hosts(ctx, domain, policy)
+	hosts, err := d.hosts(ctx, part.To[0].Path, policy)
 	if err != nil {
 		all(err)
 		return
@@ -210,8 +210,8 @@ func (d *Deliverer) policy(ctx context.Context, domain string, requireTLS bool) 
 }
 
 // hosts are the servers of a domain, in the order to try them.
-func (d *Deliverer) hosts(ctx context.Context, domain string, policy *Policy) ([]host, error) {
-	most := d.MaxHosts
+func (d *Deliverer) hosts(ctx context.Context, to smtp.Path, policy *Policy) ([]host, error) {
+	domain, most := to.Domain, d.MaxHosts
 	if most <= 0 {
 		most = 10
 	}
@@ -220,7 +220,7 @@ func (d *Deliverer) hosts(ctx context.Context, domain string, policy *Policy) ([
 	}
 	name, err := smtp.ASCIIDomain(domain)
 	if err != nil || name == "" {
-		return nil, smtp.Errorf(550, smtp.EnhancedCode{5, 1, 2}, "no mail domain: %s", domain)
+		return nil, smtp.Errorf(550, smtp.EnhancedCode{5, 1, 2}, "no mail domain in <%s>", to)
 	}
 	r := d.Resolver
 	if r == nil {

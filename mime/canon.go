@@ -243,14 +243,29 @@ func (b *canonicalBody) step() {
 			if !b.data() {
 				return
 			}
-			j := b.i + 1
-			for j < b.n && b.in[j] != '\r' && b.in[j] != '\n' && (!b.relaxed || b.in[j] != ' ' && b.in[j] != '\t') {
-				j++
-			}
-			b.out = append(b.out, b.in[b.i:j]...)
-			b.i = j
+			n := b.run(b.in[b.i:b.n])
+			b.out = append(b.out, b.in[b.i:b.i+n]...)
+			b.i += n
 		}
 	}
+}
+
+// run returns how many octets at p's front, the first being one, are neither line endings nor, under Relaxed, blanks.
+func (b *canonicalBody) run(p []byte) int {
+	if !b.relaxed {
+		if i := bytes.IndexByte(p, '\n'); i >= 0 {
+			p = p[:i]
+		}
+		if i := bytes.IndexByte(p, '\r'); i >= 0 {
+			p = p[:i]
+		}
+		return len(p)
+	}
+	n := 1
+	for n < len(p) && !qpBlank[p[n]] {
+		n++
+	}
+	return n
 }
 
 // finish appends what ends the body: of all its empty last lines nothing, and one CRLF, but for a body of nothing at all under

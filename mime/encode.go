@@ -335,43 +335,49 @@ func (l *plainWriter) fail(at int, msg string) {
 }
 
 func (l *plainWriter) Write(p []byte) (int, error) {
+	plain := &plain8
+	if l.encoding == "7bit" {
+		plain = &plain7
+	}
 	from := 0 // p[from:i] is not written
-	seven := l.encoding == "7bit"
-	for i := 0; i < len(p) && l.err == nil; i++ {
+	for i := 0; i < len(p) && l.err == nil; {
 		c := p[i]
-		if l.cr {
-			l.cr = false
-			if c != '\n' {
-				l.fail(i-1, "CR alone")
-				break
-			}
-			from, l.col = i+1, 0
-			_, l.err = l.w.Write(lineCRLF)
-			continue
-		}
 		switch {
-		case c == '\n':
-			if !l.text {
-				l.fail(i, "LF alone")
-				break
+		case l.cr && c == '\n':
+			l.cr = false
+			l.send(lineCRLF)
+			i++
+			from, l.col = i, 0
+		case l.cr:
+			l.fail(i-1, "CR alone")
+		case plain[c]:
+			j := i + 1
+			for j < len(p) && plain[p[j]] {
+				j++
 			}
+			if l.col+j-i > hardWidth {
+				l.fail(i+hardWidth-l.col, "a line of more than 998 octets")
+			}
+			l.col += j - i
+			i = j
+		case c == '\n' && !l.text:
+			l.fail(i, "LF alone")
+		case c == '\n':
 			l.send(p[from:i])
 			l.send(lineCRLF)
-			from, l.col = i+1, 0
-		case c == '\r' && i+1 < len(p) && p[i+1] == '\n':
 			i++
+			from, l.col = i, 0
+		case c == '\r' && i+1 < len(p) && p[i+1] == '\n':
+			i += 2
 			l.col = 0
 		case c == '\r':
 			l.send(p[from:i])
-			from, l.cr = i+1, true
+			i++
+			from, l.cr = i, true
 		case c == 0:
 			l.fail(i, "NUL")
-		case c > 127 && seven:
-			l.fail(i, "an octet over 127")
 		default:
-			if l.col++; l.col > hardWidth {
-				l.fail(i, "a line of more than 998 octets")
-			}
+			l.fail(i, "an octet over 127")
 		}
 	}
 	if l.err == nil {
@@ -383,6 +389,15 @@ func (l *plainWriter) Write(p []byte) (int, error) {
 	l.off += int64(len(p))
 	return len(p), nil
 }
+
+// plain7 and plain8 mark what 7bit and 8bit carry anywhere in a line.
+var plain7, plain8 = func() (t, u [256]bool) {
+	for c := range t {
+		u[c] = c != 0 && c != '\r' && c != '\n'
+		t[c] = u[c] && c < 128
+	}
+	return
+}()
 
 func (l *plainWriter) send(p []byte) {
 	if l.err == nil && len(p) > 0 {

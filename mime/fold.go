@@ -437,6 +437,17 @@ func isDotAtom(s string, utf8 bool) bool {
 	return !dot
 }
 
+// isLiteral holds s to what addresses are made of within brackets. RFC 5322 has room for commas and angle brackets there, which
+// other readers take for the address's end.
+func isLiteral(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !isAlnum(s[i]) && strings.IndexByte(".:-_%", s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // isQuoted tells whether s is one whole quoted-string.
 func isQuoted(s string) bool {
 	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
@@ -476,7 +487,7 @@ func (f *folder) addrSpec(a Address) (string, error) {
 	case host == "":
 		return "", fault(-1, "no domain behind %q", local)
 	case host[0] == '[':
-		if n := len(host); n < 3 || host[n-1] != ']' || strings.ContainsAny(host[1:n-1], "[]\\ ") {
+		if n := len(host); n < 3 || host[n-1] != ']' || !isLiteral(host[1:n-1]) {
 			return "", fault(-1, "%q is no domain literal", host)
 		}
 	case !isDotAtom(host, f.utf8):

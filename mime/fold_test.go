@@ -149,6 +149,7 @@ func TestFieldRefuses(t *testing.T) {
 		{AddressField("S", Address{Mailbox: "a", Host: "b..c"}), `mime: "S" field: address 1: "b..c" is no domain`},
 		{AddressField("S", Address{Mailbox: "a", Host: "b."}), `mime: "S" field: address 1: "b." is no domain`},
 		{AddressField("S", Address{Mailbox: "a", Host: "[1.2.3.4"}), `mime: "S" field: address 1: "[1.2.3.4" is no domain literal`},
+		{AddressField("S", Address{Mailbox: "a", Host: "[>, <b@c]"}), `mime: "S" field: address 1: "[>, <b@c]" is no domain literal`},
 		{AddressField("S", Address{Mailbox: "a", Host: "[]"}), `mime: "S" field: address 1: "[]" is no domain literal`},
 		{AddressField("S", Address{Mailbox: "é", Host: "b"}), `mime: "S" field: address 1: "é" needs UTF-8 headers at octet 0`},
 		{AddressField("S", Address{Mailbox: "a", Host: "bé"}), `mime: "S" field: address 1: "bé" needs UTF-8 headers at octet 1`},
@@ -368,6 +369,7 @@ func FuzzAddressField(f *testing.F) {
 		f.Add("x", s, "b", "y", true)
 		f.Add("x", "a", s, "y", true)
 	}
+	f.Add("x", "a", "[,]", "y", true)
 	f.Fuzz(func(t *testing.T, name, local, host, group string, utf8OK bool) {
 		a := Address{Name: name, Mailbox: local, Host: host}
 		for _, list := range [][]Address{

@@ -4,8 +4,9 @@
 //   - [Scanner] splits a message into tokens (fields, end of header, body, delimiters) over a byte slice without copying,
 //     or over an io.Reader in one bounded buffer. The raw octets of all tokens, put together, are the input.
 //   - [Header] and [Field] keep a header's raw octets and decode on demand: text and encoded-words (RFC 2047), addresses,
-//     dates, parameters (RFC 2231), message identifiers. [DecodeText], [ParseAddressList], [ParseDate] and
-//     [ParseContentType] do the same for strings that come from elsewhere.
+//     dates, parameters (RFC 2231), message identifiers, trace fields, mailing list fields, and authentication results.
+//     [DecodeText], [ParseAddressList], [ParseDate], [ParseContentType] and others do the same for strings that come from
+//     elsewhere.
 //   - [Part] is the tree of a message, with the offsets of every header and body, made in one pass by [Parse] or
 //     [ParseBytes]. It opens bodies over any io.ReaderAt and yields the values of IMAP's ENVELOPE and BODYSTRUCTURE.
 //
@@ -28,5 +29,10 @@
 //   - A multipart without a boundary parameter, or in which no delimiter is found, is a leaf, described as text/plain.
 //   - message/rfc822 and message/global are entered unless they are transfer-encoded or the limits are reached; then they
 //     are leaves, described as application/octet-stream.
+//   - An unquoted comma in a name does not make two addresses of it, and a missing comma between two addresses does not make
+//     one; the last at sign of several parts mailbox and host.
+//   - Encoded-words are decoded within quotes and next to other text, never within an address. What they decode to is one line:
+//     it holds no CR, LF or NUL.
+//   - Zone letters, unknown zone names and offsets of a day or more are UTC (RFC 5322 section 4.3).
 //   - Lines are counted as the number of LF octets, as IMAP servers do.
 package mime

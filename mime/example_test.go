@@ -134,3 +134,44 @@ func ExampleParams_Get() {
 	fmt.Println(d.Type, name)
 	// Output: attachment café.txt
 }
+
+func ExampleParseReceived() {
+	r := mime.ParseReceived("from mail.a.example (mail.a.example [192.0.2.1])\r\n" +
+		" (using TLSv1.3 with cipher TLS_AES_256_GCM_SHA384) by mx.b.example (Postfix)\r\n" +
+		" with ESMTPS id 4F2 for <u@b.example>; Wed, 9 Mar 2011 06:19:47 -0500 (EST)")
+	fmt.Println(r.From.Domain, r.From.Addr, r.By.Domain, r.With, r.For, r.TLS.Version)
+	fmt.Println(r.Date)
+	// Output:
+	// mail.a.example 192.0.2.1 mx.b.example ESMTPS u@b.example TLSv1.3
+	// 2011-03-09 06:19:47 -0500 -0500
+}
+
+func ExampleHeader_Unsubscribe() {
+	h := mime.ParseHeader([]byte("List-Unsubscribe: <mailto:leave@l.example>, <https://l.example/u?1> (at once)\r\n" +
+		"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n\r\n"))
+	u := h.Unsubscribe()
+	for _, l := range u.URIs {
+		fmt.Printf("%s %q\n", l.URI, l.Comment)
+	}
+	fmt.Println(u.OneClick)
+	// Output:
+	// mailto:leave@l.example ""
+	// https://l.example/u?1 "at once"
+	// https://l.example/u?1
+}
+
+func ExampleParseAuthResults() {
+	a := mime.ParseAuthResults("mx.example; dkim=pass (2048-bit key) header.d=a.example; spf=fail smtp.mailfrom=b.example")
+	for _, r := range a.Results {
+		fmt.Println(a.ServerID, r.Method, r.Result, r.Props)
+	}
+	// Output:
+	// mx.example dkim pass [{header d a.example}]
+	// mx.example spf fail [{smtp mailfrom b.example}]
+}
+
+func ExampleParseListID() {
+	l := mime.ParseListID("=?utf-8?q?caf=C3=A9?= talk <cafe.lists.example>")
+	fmt.Println(l.Name, l.ID)
+	// Output: café talk cafe.lists.example
+}

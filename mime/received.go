@@ -146,12 +146,19 @@ func (p *traceParser) token(i int) int {
 		}
 		return i + 1
 	case '"', '<':
-		end := byte('"')
+		end, next := byte('"'), &p.quote
 		if s[i] == '<' {
-			end = '>'
+			end, next = '>', &p.angle
 		}
-		if n := strings.IndexByte(s[i+1:], end); n >= 0 && n < maxTraceWord {
-			return i + 1 + n + 1
+		if *next <= i {
+			if n := strings.IndexByte(s[i+1:], end); n >= 0 {
+				*next = i + 1 + n
+			} else {
+				*next = len(s)
+			}
+		}
+		if *next < len(s) && *next-i < maxTraceWord {
+			return *next + 1
 		}
 		return i + 1
 	case ';':
@@ -165,17 +172,18 @@ func (p *traceParser) token(i int) int {
 	return i
 }
 
-// maxTraceWord bounds how far the end of a quoted string or angle bracket is looked for.
+// maxTraceWord is the longest quoted string or text in angle brackets; a longer one is not closed.
 const maxTraceWord = 2000
 
 type traceParser struct {
-	s        string
-	comments bool // none was found unclosed
+	s            string
+	comments     bool // none was found unclosed
+	quote, angle int  // where the next of their ends is that was found; len(s) if there is none
 }
 
 // cutTrace splits the date from the clauses: behind the last semicolon, or from a weekday or the like on where there is none.
 func cutTrace(s string) (clauses, date string) {
-	p := traceParser{s, true}
+	p := traceParser{s: s, comments: true}
 	semi, word := -1, -1
 	for i := 0; i < len(s); {
 		end := p.token(i)
@@ -200,7 +208,7 @@ var traceKeywords = map[string]bool{"from": true, "by": true, "via": true, "with
 
 // traceClauses splits the clauses at their keywords.
 func traceClauses(s string) []ReceivedClause {
-	p := traceParser{s, true}
+	p := traceParser{s: s, comments: true}
 	var l []ReceivedClause
 	var cur ReceivedClause
 	var value []byte

@@ -110,7 +110,7 @@ func TestHTMLReaderError(t *testing.T) {
 
 // MimeKit's web pages are large and real: their text is short and has no markup.
 func TestHTMLCorpus(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(convenienceCorpus(t), "mimekit", "text", "*.html"))
+	files, err := filepath.Glob(filepath.Join(corpusDir(t), "mimekit", "text", "*.html"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, f := range files {

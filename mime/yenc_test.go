@@ -84,7 +84,7 @@ func TestYEncReader(t *testing.T) {
 }
 
 func TestYEncCorpus(t *testing.T) {
-	dir := filepath.Join(convenienceCorpus(t), "mimekit", "yenc")
+	dir := filepath.Join(corpusDir(t), "mimekit", "yenc")
 	picture, err := os.ReadFile(filepath.Join(dir, "joystick.jpg"))
 	require.NoError(t, err)
 	joined := make([]byte, len(picture))

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mailwire/mailwire/mime"
 )
 
 func corpusDir(t testing.TB) string {
@@ -76,10 +78,6 @@ func TestCorpus(t *testing.T) {
 			m, err := ParseBytes(b, nil)
 			require.NoError(t, err)
 			read(t, m)
-			t.Log(m.Class, m.Subject, m.Codepage, m.Defects, len(m.Properties), len(m.Recipients))
-			for _, a := range m.Attachments {
-				t.Logf("  %q %q %d %s %v", a.Filename(), a.Title, a.Size(), a.ContentType(), a.Message != nil)
-			}
 			want := strings.TrimSuffix(file, ".tnef")
 			entries, err := os.ReadDir(want)
 			if err != nil {
@@ -132,6 +130,49 @@ func TestCorpus(t *testing.T) {
 		})
 	}
 	require.Greater(t, compared, 30)
+}
+
+// Messages that hold a winmail.dat.
+func TestCorpusMessages(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(corpusDir(t), "*.eml"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		require.NoError(t, err)
+		n := 0
+		for p := range mime.ParseBytes(b, nil).Leaves() {
+			if !p.ContentType().Is("application", "ms-tnef") {
+				continue
+			}
+			data, err := io.ReadAll(p.Open(bytes.NewReader(b)))
+			require.NoError(t, err)
+			m, err := ParseBytes(data, nil)
+			require.NoError(t, err)
+			require.Empty(t, m.Defects)
+			read(t, m)
+			var names []string
+			for _, a := range m.Attachments {
+				names = append(names, a.Filename())
+			}
+			r, ok := m.Text()
+			require.True(t, ok)
+			text, err := io.ReadAll(r)
+			require.NoError(t, err)
+			switch filepath.Base(file) {
+			case "rich-text.eml":
+				require.Equal(t, []string{"kitten-playing-with-a-christmas-tree.jpg", "Untitled Attachment", "Untitled Attachment"}, names)
+				require.Contains(t, string(text), "You've made this a Christmas to remember\n")
+				require.NotNil(t, m.Attachments[1].Message)
+			case "ukr.eml":
+				require.Empty(t, names)
+				require.Equal(t, "rr test 7", m.Subject)
+				require.True(t, strings.HasPrefix(string(text), "шостий\n"), "%q", text)
+			}
+			n++
+		}
+		require.Positive(t, n, file)
+	}
 }
 
 func TestAnyFile(t *testing.T) {

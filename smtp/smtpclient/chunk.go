@@ -42,13 +42,16 @@ var chunkBuffers = sync.Pool{New: func() any { return new([chunkSize]byte) }}
 // anywhere.
 type lineEnds struct {
 	policy wire.BarePolicy
+	binary bool // nothing is changed
 	cr     bool // the last octet was a CR, not written
+	open   bool // the last line has no end yet
 	n      int64
 }
 
 // append appends p to dst, which grows by at most twice p and one octet.
 func (e *lineEnds) append(dst, p []byte) ([]byte, error) {
-	if e.policy == wire.BarePass {
+	if e.binary || e.policy == wire.BarePass {
+		e.open = len(p) > 0 && p[len(p)-1] != '\n' || len(p) == 0 && e.open
 		return append(dst, p...), nil
 	}
 	for len(p) > 0 {
@@ -56,6 +59,7 @@ func (e *lineEnds) append(dst, p []byte) ([]byte, error) {
 			e.cr = false
 			if p[0] == '\n' {
 				dst, p, e.n = append(dst, "\r\n"...), p[1:], e.n+1
+				e.open = false
 				continue
 			}
 			if err := e.bare(-1, wire.ErrBareCR); err != nil {
@@ -63,7 +67,8 @@ func (e *lineEnds) append(dst, p []byte) ([]byte, error) {
 			}
 			dst = append(dst, "\r\n"...)
 		}
-		i := bytes.IndexAny(p, "\r\n")
+		i := lineEnd(p)
+		e.open = i != 0
 		if i < 0 {
 			e.n += int64(len(p))
 			return append(dst, p...), nil
@@ -78,6 +83,7 @@ func (e *lineEnds) append(dst, p []byte) ([]byte, error) {
 		} else {
 			e.cr = true
 		}
+		e.open = false
 		p = p[i+1:]
 		e.n++
 	}
@@ -91,21 +97,37 @@ func (e *lineEnds) bare(off int64, kind error) error {
 	return nil
 }
 
-// end is append of the end.
+// lineEnd is the index of the first CR or LF of p, or -1.
+func lineEnd(p []byte) int {
+	i := bytes.IndexByte(p, '\n')
+	if i >= 0 {
+		p = p[:i]
+	}
+	if j := bytes.IndexByte(p, '\r'); j >= 0 {
+		return j
+	}
+	return i
+}
+
+// end is append of the end: the last line has one too, as in DATA.
 func (e *lineEnds) end(dst []byte) ([]byte, error) {
-	if !e.cr {
+	switch {
+	case e.binary:
+		return dst, nil
+	case e.cr:
+		if err := e.bare(-1, wire.ErrBareCR); err != nil {
+			return dst, err
+		}
+	case !e.open:
 		return dst, nil
 	}
-	e.cr = false
-	if err := e.bare(-1, wire.ErrBareCR); err != nil {
-		return dst, err
-	}
+	e.cr, e.open = false, false
 	return append(dst, "\r\n"...), nil
 }
 
 func (c *Client) lineEnds(body smtp.Body) lineEnds {
 	if body == smtp.BodyBinaryMIME {
-		return lineEnds{policy: wire.BarePass}
+		return lineEnds{binary: true}
 	}
 	return lineEnds{policy: c.opts.BareLineEnds.policy()}
 }

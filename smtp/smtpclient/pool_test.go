@@ -103,7 +103,7 @@ func TestPool(t *testing.T) {
 
 	// Chunks that were sent ahead: a message that can be read again.
 	chunking := offers("PIPELINING", "CHUNKING")
-	chunk := envelopeOK + "C: BDAT 2 LAST\nC~ hi\n"
+	chunk := envelopeOK + "C: BDAT 4 LAST\nC: hi\n"
 	p = smtpclient.Pool{}
 	o = with(&d, chunking+chunk+"S: 250 ok\nS: 250 ok\nS: 250 ok\n"+rset+chunk+"S: 421 bye\n--- close ---\n", chunking+chunk+"S: 250 ok\nS: 250 ok\nS: 250 ok\n"+quit)
 	require.NoError(t, send(&p, o, strings.NewReader("hi")))

@@ -54,12 +54,17 @@ type Server struct {
 	Rcpt func(to smtp.Path) error
 	Data func(m *Message) error
 
+	// Capabilities are what sessions offer in EHLO; NewUnstartedServer sets
+	// all that has to do with envelopes.
+	Capabilities smtpserver.Capabilities
+
 	// Timeout is how long Wait waits; 10 seconds when zero.
 	Timeout time.Duration
 
 	t        testing.TB
 	serving  sync.WaitGroup
 	mu       sync.Mutex
+	next     [phases][]Answer
 	messages []*Message
 	arrived  chan struct{} // closed when a message came
 }
@@ -75,7 +80,10 @@ func NewServer(t testing.TB) *Server {
 // NewUnstartedServer is NewServer of a server that is to be changed before it
 // starts.
 func NewUnstartedServer(t testing.TB) *Server {
-	s := &Server{t: t, arrived: make(chan struct{})}
+	s := &Server{t: t, arrived: make(chan struct{}), Capabilities: smtpserver.Capabilities{
+		DSN: true, BinaryMIME: true, DeliverBy: true, FutureRelease: 24 * time.Hour, Priority: true, ValidSince: true,
+		RequireTLS: true, Tracking: true, NoSoliciting: true,
+	}}
 	s.Config = &smtpserver.Server{
 		Backend:   smtpserver.BackendFunc(s.newSession),
 		Domain:    "localhost",
@@ -186,7 +194,10 @@ func (s *Server) keep(m *Message) {
 	s.arrived = make(chan struct{})
 }
 
-func (s *Server) newSession(_ context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
+func (s *Server) newSession(ctx context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
+	if err := s.play(ctx, c, Connect); err != nil {
+		return nil, err
+	}
 	return &session{s: s, c: c}, nil
 }
 
@@ -195,23 +206,30 @@ type session struct {
 	c *smtpserver.Conn
 }
 
-func (x *session) Mail(_ context.Context, from smtp.Path, _ *smtp.MailOptions) error {
-	if x.s.Mail != nil {
-		return x.s.Mail(from)
+func (x *session) Capabilities() smtpserver.Capabilities { return x.s.Capabilities }
+
+func (x *session) Helo(ctx context.Context, _ string) error { return x.s.play(ctx, x.c, Helo) }
+
+func (x *session) Mail(ctx context.Context, from smtp.Path, _ *smtp.MailOptions) error {
+	if err := x.s.play(ctx, x.c, Mail); err != nil || x.s.Mail == nil {
+		return err
 	}
-	return nil
+	return x.s.Mail(from)
 }
 
-func (x *session) Rcpt(_ context.Context, to smtp.Path, _ *smtp.RcptOptions) error {
-	if x.s.Rcpt != nil {
-		return x.s.Rcpt(to)
+func (x *session) Rcpt(ctx context.Context, to smtp.Path, _ *smtp.RcptOptions) error {
+	if err := x.s.play(ctx, x.c, Rcpt); err != nil || x.s.Rcpt == nil {
+		return err
 	}
-	return nil
+	return x.s.Rcpt(to)
 }
 
-func (x *session) Data(_ context.Context, env *smtp.Envelope, r io.Reader) (*smtp.Result, error) {
+func (x *session) Data(ctx context.Context, env *smtp.Envelope, r io.Reader) (*smtp.Result, error) {
 	var buf bytes.Buffer
 	if _, err := buf.ReadFrom(r); err != nil {
+		return nil, err
+	}
+	if err := x.s.play(ctx, x.c, Data); err != nil {
 		return nil, err
 	}
 	m := &Message{Envelope: *env, Data: buf.Bytes(), Helo: x.c.HeloName()}

@@ -42,7 +42,8 @@ can be read, and its faults are listed with their offsets.
                 encoding undone
   -text         the readable text: plain text, or HTML as text
   -extract DIR  save the attachments and inline files in DIR, which is made if
-                it is not there. Names are made safe, nothing is overwritten:
+                it is not there, and the files in uuencoded text, in yEnc and
+                in a winmail.dat. Names are made safe, nothing is overwritten:
                 a second report.pdf becomes "report (2).pdf"
   -mbox         the files hold many messages each, in any of the mbox forms
 

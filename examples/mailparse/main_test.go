@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -238,6 +239,35 @@ func TestExtract(t *testing.T) {
 	b, err = os.ReadFile(filepath.Join(dir, "inner.eml"))
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(b), "Subject: inner\n"))
+}
+
+// TestExtractEmbedded: files in the text and in a winmail.dat.
+func TestExtractEmbedded(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	out, errs, code := mailparse("Subject: x\n\nsee:\nbegin 644 ../cat.txt\n#0V%T\n`\nend\n", "-extract", dir, "-")
+	require.Equal(t, 0, code, errs)
+	require.Equal(t, filepath.Join(dir, "cat.txt")+" (3 octets)\n", out)
+	b, err := os.ReadFile(filepath.Join(dir, "cat.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "Cat", string(b))
+
+	tnef := "Content-Type: application/ms-tnef; name=winmail.dat\n\n"
+	_, errs, code = mailparse(tnef+"no TNEF", "-extract", dir, "-")
+	require.Equal(t, exitFailed, code)
+	require.Contains(t, errs, "-: winmail.dat: ")
+	corpusDir, _ := corpus(t)
+	data, err := os.ReadFile(filepath.Join(corpusDir, "mimekit", "tnef", "two-files.tnef"))
+	require.NoError(t, err)
+	out, errs, code = mailparse("Content-Transfer-Encoding: base64\n"+tnef+base64.StdEncoding.EncodeToString(data), "-extract", dir, "-")
+	require.Equal(t, 0, code, errs)
+	for _, name := range []string{"winmail (2).dat", "AUTHORS", "README"} {
+		require.Contains(t, out, filepath.Join(dir, name))
+	}
+	want, err := os.ReadFile(filepath.Join(corpusDir, "mimekit", "tnef", "two-files", "AUTHORS"))
+	require.NoError(t, err)
+	got, err := os.ReadFile(filepath.Join(dir, "AUTHORS"))
+	require.NoError(t, err)
+	require.Equal(t, want, got)
 }
 
 // TestExtractLinks: links that wait in the folder lead nowhere.

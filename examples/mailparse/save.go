@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mailwire/mailwire/mime"
+	"github.com/mailwire/mailwire/mime/tnef"
 )
 
 // saver writes files in one folder and nowhere else: os.Root follows no link
@@ -57,36 +58,101 @@ func (s *saver) create(name string) (*os.File, string, error) {
 	return nil, "", fmt.Errorf("%s: too many files of this name", name)
 }
 
-// save saves the attachments and inline files of a message.
+// save saves the attachments and inline files of a message, and the files
+// that stand in its text (uuencode, yEnc) and in a winmail.dat (TNEF).
 func (p *program) save(m *message) error {
-	for part := range m.root.Body().Files() {
-		if err := p.saveOne(m, part); err != nil {
-			var stop errStop
-			if errors.As(err, &stop) || p.ctx.Err() != nil {
+	body := m.root.Body()
+	for part := range body.Files() {
+		name, err := p.saveFile(part.SafeFilename(), part.Decoded(m))
+		if err == nil && isTNEF(part) {
+			err = p.saveTNEF(name)
+		}
+		if err := p.saved(m, err); err != nil {
+			return err
+		}
+	}
+	for _, part := range body.Text {
+		if e := encoding(part); e != "7bit" && e != "8bit" && e != "binary" || !part.ContentType().Is("text", "plain") {
+			continue
+		}
+		text := part.Raw(m)
+		for e, err := range mime.FindEmbedded(text) {
+			if err == nil && (e.Kind == mime.EmbeddedUU || e.Kind == mime.EmbeddedYEnc) {
+				_, err = p.saveFile(mime.SafeFilename(e.Name), e.Open(text))
+			}
+			if err := p.saved(m, err); err != nil {
 				return err
 			}
-			p.fail(fmt.Errorf("%s: %w", m.name, err))
 		}
 	}
 	return nil
 }
 
-func (p *program) saveOne(m *message, part *mime.Part) error {
-	f, name, err := p.saver.create(part.SafeFilename())
+// saved reports what went wrong with one file, and returns it if it ends the
+// run.
+func (p *program) saved(m *message, err error) error {
+	var stop errStop
+	switch {
+	case err == nil:
+	case errors.As(err, &stop), p.ctx.Err() != nil:
+		return err
+	default:
+		p.fail(fmt.Errorf("%s: %w", m.name, err))
+	}
+	return nil
+}
+
+func isTNEF(p *mime.Part) bool {
+	t := p.ContentType()
+	return t.Is("application", "ms-tnef") || t.Is("application", "vnd.ms-tnef")
+}
+
+// saveTNEF saves what is in the file that was just saved.
+func (p *program) saveTNEF(name string) error {
+	f, err := p.saver.root.Open(name)
 	if err != nil {
 		return err
 	}
-	n, err := io.Copy(f, part.Decoded(m))
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	t, err := tnef.Parse(readerAt{p, f}, st.Size(), nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for todo := []*tnef.Message{t}; len(todo) > 0; todo = todo[1:] {
+		for _, a := range todo[0].Attachments {
+			if a.Message != nil {
+				todo = append(todo, a.Message)
+				continue
+			}
+			if _, err := p.saveFile(mime.SafeFilename(a.Filename()), a.Open()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// saveFile saves one file under the name, or the next that is free.
+func (p *program) saveFile(name string, r io.Reader) (string, error) {
+	f, name, err := p.saver.create(name)
+	if err != nil {
+		return "", err
+	}
+	n, err := io.Copy(f, &reader{p, r})
 	if e := f.Close(); err == nil {
 		err = e
 	}
 	if err != nil {
 		p.saver.root.Remove(name) // half a file is worse than none
-		return err
+		return "", err
 	}
 	p.bar.clear()
 	if err := p.write([]byte(fmt.Sprintf("%s (%s)\n", filepath.Join(p.saver.dir, name), plural(n, "octet")))); err != nil || p.bar == nil {
-		return err
+		return name, err
 	}
-	return p.out.Flush()
+	return name, p.out.Flush()
 }

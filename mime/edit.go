@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 )
 
 // An Edit is a message with the header of one of its entities changed. It is an io.ReaderAt of the outcome over the message as
 // it was, so that it can be parsed, served or edited again; nothing but the one header is held in memory. Lines that are added
-// end as those of the message do. An Edit must not be changed while it is read.
+// end as those of the message do. An Edit must not be changed while it is read; any number of
+// goroutines may read it.
 type Edit struct {
 	// UTF8 makes added text UTF-8 where it is not ASCII (RFC 6532), in place of encoded-words.
 	UTF8 bool
@@ -25,10 +27,12 @@ type Edit struct {
 	fields     [][]byte
 	tail       []byte // the blank line
 	eol        string
-	body       bool   // a body follows
-	joined     bool   // it is the header of an embedded message, and no blank line parts it from the header around it
-	header     []byte // put together
-	changed    bool   // fields were changed since
+	body       bool // a body follows
+	joined     bool // it is the header of an embedded message, and no blank line parts it from the header around it
+
+	mu      sync.Mutex // readers may be several
+	header  []byte     // put together
+	changed bool       // fields were changed since
 }
 
 // ErrHeaderLimit is the error of a change to a header of which Limits kept a part only.
@@ -191,6 +195,8 @@ func (e *Edit) Header() Header { return Header{raw: e.head()} }
 
 // head puts the header together.
 func (e *Edit) head() []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if e.changed {
 		e.header = append(bytes.Join(e.fields, nil), e.tail...)
 		e.changed = false

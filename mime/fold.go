@@ -113,7 +113,7 @@ func RawField(raw []byte) FieldValue {
 // AppendField appends a header field to dst, folded, with CRLF line endings. Lines have at most 78 octets where their words
 // allow it and never more than 998; a fold never breaks a word, a quoted-pair or an encoded-word, and leaves no line of
 // blanks alone. With utf8 set, text that is not ASCII is written as UTF-8 (RFC 6532), which asks for SMTPUTF8 in transport;
-// without it the field is ASCII. The error is a *FieldError; dst is then returned as it was.
+// without it the field is ASCII, but for a RawField. The error is a *FieldError; dst is then returned as it was.
 func AppendField(dst []byte, v FieldValue, utf8 bool) ([]byte, error) {
 	f := folder{b: dst, utf8: utf8, fresh: true}
 	err := f.field(v)
@@ -532,7 +532,9 @@ func (f *folder) phrase(given, name, end string) error {
 		first := len(blanks)+len(w)+len(rest) == len(name)
 		if f.mustEncode(w) || len(w) > maxPhraseWord || w == "" || blanks != "" && first || len(blanks) > maxBlanks ||
 			strings.Contains(blanks, "\t") {
+			f.keep += len(end)
 			f.encoded(" ", name, true)
+			f.keep -= len(end)
 			f.b = append(f.b, end...)
 			f.col += len(end)
 			return nil

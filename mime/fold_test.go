@@ -220,6 +220,7 @@ func TestAddressField(t *testing.T) {
 		{[]Address{NewAddress("", l60+"@x"), NewAddress("", "b@x"), NewAddress("", l60+"@y")}, "To: " + l60 + "@x, b@x,\r\n " + l60 + "@y\r\n"},
 		{ParseAddressList("undisclosed-recipients:;"), "To: undisclosed-recipients:;\r\n"},
 		{ParseAddressList("Team A: a@b, C <c@d>;, x@y"), "To: Team A: a@b, C <c@d>;, x@y\r\n"},
+		{ParseAddressList(strings.Repeat("é", 23) + ":;, x@y"), "To: =?utf-8?b?" + strings.Repeat("w6nDqcOp", 7) + "?=\r\n =?utf-8?b?w6nDqQ==?=:;, x@y\r\n"},
 		{ParseAddressList("=?utf-8?q?=C3=A9?=:;"), "To: =?utf-8?b?w6k=?=:;\r\n"},
 		{[]Address{NewAddress("", strings.Repeat("l", 75)+"@x"), NewAddress("", "b@y")}, "To: " + strings.Repeat("l", 75) + "@x,\r\n b@y\r\n"},
 	} {

@@ -521,8 +521,6 @@ func (h *htmlReader) element(name string) {
 			}
 		case "a":
 			h.endLink()
-		case "p":
-			// "</p>" alone is an empty paragraph; block has done it.
 		}
 		return
 	}
@@ -738,9 +736,6 @@ func (h *htmlReader) text(b []byte) {
 			h.out = append(h.out, "    "[:l.indent]...)
 		}
 		h.out = append(h.out, h.marker...)
-		h.marker = ""
-	} else if h.marker != "" {
-		// A list item that did not begin a line cannot be: li is a block.
 		h.marker = ""
 	}
 	if h.tab {

@@ -319,8 +319,8 @@ func isOriginalMark(t []byte) bool {
 	}
 	switch strings.ToLower(strings.Trim(string(s), "- ")) {
 	case "original message", "ursprüngliche nachricht", "message d'origine", "mensaje original", "messaggio originale",
-		"oorspronkelijk bericht", "mensagem original", "исходное сообщение", "пересылаемое сообщение", "forwarded message":
-		return strings.ToLower(strings.Trim(string(s), "- ")) != "forwarded message"
+		"oorspronkelijk bericht", "mensagem original", "исходное сообщение":
+		return true
 	}
 	return false
 }

@@ -63,16 +63,14 @@ type UUReader struct {
 	mode  int
 	begun bool
 	ended bool
-	done  bool
-	seek  bool // lines before begin are passed over
-	line  []byte
+	words bool // text has been passed over
 	out   []byte
 	buf   [64]byte
 	err   error
 }
 
 // NewUUReader returns a reader of the file in r. Text before its begin line is passed over.
-func NewUUReader(r io.Reader) *UUReader { return &UUReader{l: newLineReader(r), seek: true} }
+func NewUUReader(r io.Reader) *UUReader { return &UUReader{l: newLineReader(r)} }
 
 // Name returns the file's name as the begin line has it, and its permission bits. They are known after the first Read. The name
 // is the sender's text; see SafeFilename.
@@ -142,8 +140,8 @@ func (u *UUReader) Read(p []byte) (int, error) {
 				continue
 			}
 			// Without begin, lines that are data in full may stand alone.
-			if n, ok := uuLine(line); !ok || n == 0 || u.done || len(bytes.TrimRight(line[1:], " ")) < (n*8+5)/6 || line[0] == ' ' {
-				u.done = u.done || len(bytes.TrimSpace(line)) > 0
+			if n, ok := uuLine(line); !ok || n == 0 || u.words || len(bytes.TrimRight(line[1:], " ")) < (n*8+5)/6 || line[0] == ' ' {
+				u.words = u.words || len(bytes.TrimSpace(line)) > 0
 				continue
 			}
 		}

@@ -29,7 +29,6 @@ type RTFReader struct {
 	crc   uint32
 	sum   uint32
 	left  int64 // octets of compressed data
-	out   int64
 
 	dict  [4096]byte
 	w     int
@@ -199,7 +198,6 @@ func (z *RTFReader) Read(p []byte) (int, error) {
 func (z *RTFReader) put(c byte) {
 	z.dict[z.w] = c
 	z.w = (z.w + 1) & 4095
-	z.out++
 }
 
 func (z *RTFReader) finish(good bool) {

@@ -87,7 +87,6 @@ type rtfText struct {
 	cur   rtfGroup
 	stack []rtfGroup
 	deep  int // groups beyond rtfMaxDepth
-	over  bool
 
 	ansi   string // of \ansicpg
 	font   int    // that the font table defines

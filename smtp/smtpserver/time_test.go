@@ -35,6 +35,9 @@ func TestTimeouts(t *testing.T) {
 		{"half a command", "EHL", time.Minute, "421 4.4.2 mx.example.org timeout, closing the channel\r\n", "close"},
 		{"in a transaction", envelope, 5 * time.Minute, "250 2.1.5 Recipient OK\r\n421 4.4.2 mx.example.org timeout, closing the channel\r\n", "mail rcpt close"},
 		{"in a message", envelope + "DATA\r\nMAIL FROM:<c@x.example>\r\n", 3 * time.Minute, "354 End data with <CR><LF>.<CR><LF>\r\n421 4.4.2 mx.example.org timeout, closing the channel\r\n", "mail rcpt data close"},
+		{"in a chunk", envelope + "BDAT 100\r\nRSET\r\nMAIL FROM:<c@x.example>\r\n", 3 * time.Minute, "250 2.1.5 Recipient OK\r\n421 4.4.2 mx.example.org timeout, closing the channel\r\n", "mail rcpt data close"},
+		{"between chunks", envelope + "BDAT 6\r\nRSET\r\n", 5 * time.Minute, "250 2.0.0 6 octets received\r\n421 4.4.2 mx.example.org timeout, closing the channel\r\n", "mail rcpt data close"},
+		{"in a refused chunk", "BDAT 100\r\nNOOP\r\n", time.Minute, "421 4.4.2 mx.example.org timeout, closing the channel\r\n", "close"},
 		{"before a message", envelope + "DATA\r\n", 3 * time.Minute, "354 End data with <CR><LF>.<CR><LF>\r\n421 4.4.2 mx.example.org timeout, closing the channel\r\n", "mail rcpt data close"},
 	}
 	for _, tt := range tests {

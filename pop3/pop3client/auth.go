@@ -4,24 +4,30 @@ package pop3client
 
 import (
 	"context"
+	"crypto/md5"
 	"encoding/base64"
+	"encoding/hex"
+	"errors"
 	"fmt"
-	"slices"
 
+	"github.com/mailwire/mailwire/internal/saslline"
+	"github.com/mailwire/mailwire/pop3"
 	"github.com/mailwire/mailwire/pop3/pop3wire"
 	"github.com/mailwire/mailwire/sasl"
 )
 
-// Auth logs in by SASL (RFC 5034). The error is ErrCleartextAuth,
+// Auth logs in by SASL (RFC 5034), by a mechanism, or by the best one for a
+// *sasl.Credentials. Where the server refuses a token and the credentials have
+// a newer one, that is tried too. The error is ErrCleartextAuth,
 // sasl.ErrMechanism (by errors.Is) if the server does not offer the mechanism,
-// a *pop3.Error for a refusal, or another one.
+// a *pop3.Error (by errors.As) for a refusal, or another one.
 func (c *Client) Auth(ctx context.Context, m sasl.Mechanism) error {
 	done, err := c.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return c.authenticate(m)
+	return c.authenticate(ctx, m)
 }
 
 // Login logs in by USER and PASS. The error is ErrCleartextAuth, a
@@ -35,8 +41,66 @@ func (c *Client) Login(ctx context.Context, user, password string) error {
 	return c.login(user, password)
 }
 
-func (c *Client) offers(mechanism string) bool {
-	return slices.Contains(c.caps.Mechanisms(), mechanism)
+// ErrNoAPOP: the server's greeting has no timestamp, so that it does not do
+// APOP.
+var ErrNoAPOP = errors.New("pop3client: the server does not offer APOP")
+
+// APOP logs in by APOP (RFC 1939 section 7). It does so only when asked: its
+// digest is MD5, from which weak secrets can be guessed by whoever reads the
+// line, and strong ones by a server that is an impostor (RFC 6151). The error
+// is ErrNoAPOP, a *pop3.Error for a refusal, or another one.
+func (c *Client) APOP(ctx context.Context, user, secret string) error {
+	done, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	stamp, ok := pop3.Timestamp(c.greeting.Text)
+	if !ok {
+		return ErrNoAPOP
+	}
+	// RFC 6856 section 2.2.
+	if !ascii(user) {
+		if user, err = sasl.SASLprepQuery(user); err != nil {
+			return fmt.Errorf("pop3client: APOP: the user name: %w", err)
+		}
+	}
+	if !ascii(secret) {
+		if secret, err = sasl.SASLprep(secret); err != nil {
+			return fmt.Errorf("pop3client: APOP: the secret: %w", err)
+		}
+	}
+	digest := md5.Sum([]byte(stamp + secret))
+	cmd := &pop3wire.Command{Verb: pop3wire.APOP, Arg: user, Digest: hex.EncodeToString(digest[:])}
+	r, err := c.command(cmd)
+	if err != nil {
+		return err
+	}
+	if r.Status != pop3wire.OK {
+		return refusal(&r, string(cmd.Verb))
+	}
+	return c.entered()
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// userLogin logs in with a name and a password, by the strongest mechanism
+// there is for them, else by USER and PASS.
+func (c *Client) userLogin(ctx context.Context, user, password string) error {
+	if len(c.mechanisms()) > 0 {
+		err := c.authenticate(ctx, &sasl.Credentials{User: user, Password: password})
+		if !errors.Is(err, sasl.ErrMechanism) {
+			return err
+		}
+	}
+	return c.login(user, password)
 }
 
 func (c *Client) login(user, password string) error {
@@ -68,20 +132,58 @@ func (c *Client) entered() error {
 	return c.askCapabilities()
 }
 
-func (c *Client) authenticate(m sasl.Mechanism) error {
-	encrypted := c.net.IsTLS()
-	cmd := &pop3wire.Command{Verb: pop3wire.AUTH, Arg: m.Name()}
-	what := cmd.String()
+func (c *Client) authenticate(ctx context.Context, m sasl.Mechanism) error {
+	line := saslline.Client(c.net, "pop", c.opts.TLSConfig, c.mechanisms(), c.opts.AllowCleartext)
+	a, err := sasl.Begin(ctx, m, line)
 	switch {
-	case m.Cleartext() && !encrypted && !c.opts.AllowCleartext:
+	case errors.Is(err, sasl.ErrEncryption):
 		return ErrCleartextAuth
-	case !c.offers(m.Name()):
-		return fmt.Errorf("pop3client: %s: %w", what, sasl.ErrMechanism)
+	case err != nil:
+		return fmt.Errorf("pop3client: AUTH: %w", err)
 	}
-	x, initial, err := m.Start(sasl.Line{Encrypted: encrypted})
+	for {
+		err := c.exchange(a)
+		var refused *pop3.Error
+		if !errors.As(err, &refused) || refused.Temporary() {
+			return err
+		}
+		if a, err = a.Again(ctx, err); a == nil {
+			return err
+		}
+	}
+}
+
+// mechanisms are those of CAPA, or else of AUTH without a mechanism.
+func (c *Client) mechanisms() []string {
+	if names := c.caps.Mechanisms(); len(names) > 0 {
+		return names
+	}
+	return c.listed
+}
+
+// Mechanisms asks for the SASL mechanisms by AUTH without an argument, for
+// servers that do not tell them in CAPA. Auth knows them from then on.
+func (c *Client) Mechanisms(ctx context.Context) ([]string, error) {
+	done, err := c.begin(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	defer done()
+	c.listed = nil
+	err = c.eachLine(&pop3wire.Command{Verb: pop3wire.AUTH}, func(line []byte) error {
+		name, err := pop3wire.ParseMechanism(line)
+		if err == nil {
+			c.listed = append(c.listed, name)
+		}
+		return nil // a line that is none costs nothing but itself
+	})
+	return c.listed, err
+}
+
+// exchange runs one exchange, and asks for the capabilities if it succeeds.
+func (c *Client) exchange(x *sasl.Attempt) error {
+	cmd := &pop3wire.Command{Verb: pop3wire.AUTH, Arg: x.Mechanism}
+	what, initial := cmd.String(), x.Initial
 	// RFC 5034 section 4: the initial response goes with the command where
 	// the line stays within the limit.
 	if base64.StdEncoding.EncodedLen(len(initial))+len(what)+3 <= pop3wire.MaxCommandLine {

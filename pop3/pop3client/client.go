@@ -71,8 +71,9 @@ type Options struct {
 	TLSConfig *tls.Config
 	// Auth, if set, logs in once the connection is set up, by SASL.
 	Auth sasl.Mechanism
-	// User and Password, where User is set and Auth is not, log in by PLAIN
-	// where the server has it, else by USER and PASS.
+	// User and Password, where User is set and Auth is not, log in by the
+	// strongest mechanism that the server has for them, else by USER and
+	// PASS.
 	User, Password string
 	// AllowCleartext lets a login show its secret on a line that is not
 	// encrypted.
@@ -80,7 +81,17 @@ type Options struct {
 	// NoCapa does without CAPA, for servers that choke on it. Dial finds out
 	// by itself where a server closes the connection on CAPA.
 	NoCapa bool
+	// UTF8 enters UTF-8 mode (RFC 6856) before the login, where the server
+	// offers it: see Client.UTF8.
+	UTF8 bool
+	// XClient, for proxies, says for whom the connection is made, once TLS
+	// is set up, to servers that offer to hear it; see Client.XClient.
+	XClient []pop3.Attribute
 
+	// Window is the greatest number of commands that are sent ahead of their
+	// responses, where the server does PIPELINING; 32 when zero, 1 for none
+	// ahead.
+	Window int
 	// CommandTimeout is the longest wait for the server's next octets; 5
 	// minutes when zero, negative for no limit.
 	CommandTimeout time.Duration
@@ -128,9 +139,11 @@ type Client struct {
 	lf       bool // the server ends lines with LF alone
 	learn    bool // the next reply shows whether it does
 	caps     pop3.Capabilities
-	capa     bool // the server knows CAPA
-	capaSent bool // CAPA was sent and not answered yet
+	capa     bool     // the server knows CAPA
+	capaSent bool     // CAPA was sent and not answered yet
+	listed   []string // mechanisms that AUTH told
 	loggedIn bool
+	utf8     bool // UTF-8 mode
 	marked   bool // something may be marked as deleted
 }
 
@@ -205,12 +218,15 @@ func newClient(conn net.Conn, o *Options) *Client {
 	if c.opts.MaxDrain == 0 {
 		c.opts.MaxDrain = 1 << 20
 	}
+	if c.opts.Window <= 0 {
+		c.opts.Window = 32
+	}
 	if c.opts.MaxCapabilities <= 0 {
 		c.opts.MaxCapabilities = 1000
 	}
 	if c.opts.TLS == Auto {
 		c.opts.TLS = Required
-		if conn.RemoteAddr().Network() == "unix" {
+		if a := conn.RemoteAddr(); a != nil && a.Network() == "unix" {
 			c.opts.TLS = Disabled
 		}
 	}
@@ -263,15 +279,23 @@ func (c *Client) setUp(ctx context.Context) error {
 	if err := c.startTLS(ctx); err != nil {
 		return err
 	}
+	if len(c.opts.XClient) > 0 && c.takesXClient() {
+		if err := c.xclient(c.opts.XClient); err != nil {
+			return err
+		}
+	}
+	if c.opts.UTF8 && c.caps.Has(pop3.CapUTF8) {
+		if err := c.startUTF8(); err != nil {
+			return err
+		}
+	}
 	switch {
 	case c.opts.Auth != nil:
-		return c.authenticate(c.opts.Auth)
-	case c.opts.User == "":
-		return nil
-	case c.offers("PLAIN"):
-		return c.authenticate(sasl.Plain("", c.opts.User, c.opts.Password))
+		return c.authenticate(ctx, c.opts.Auth)
+	case c.opts.User != "":
+		return c.userLogin(ctx, c.opts.User, c.opts.Password)
 	}
-	return c.login(c.opts.User, c.opts.Password)
+	return nil
 }
 
 // learnLineEnds waits for a line and sees what ends it. Within TLS it is
@@ -369,7 +393,7 @@ func (c *Client) startTLS(ctx context.Context) error {
 	}
 	// RFC 2595 section 4: what was said in cleartext does not count.
 	c.lf, c.learn = false, true
-	c.caps, c.capa = nil, false
+	c.caps, c.capa, c.listed = nil, false, nil
 	return c.askCapabilities()
 }
 

@@ -75,6 +75,16 @@ const maxBlank = 4
 
 // readReply reads the first line of a response.
 func (c *Client) readReply(what string) (pop3wire.Reply, error) {
+	return c.readReplyAs(func() string { return what })
+}
+
+func (c *Client) readReplyTo(cmd *pop3wire.Command) (pop3wire.Reply, error) {
+	return c.readReplyAs(cmd.String)
+}
+
+// readReplyAs is readReply, in which what makes the command's name when it is
+// needed.
+func (c *Client) readReplyAs(what func() string) (pop3wire.Reply, error) {
 	if c.learn {
 		c.learn = false
 		c.learnLineEnds()
@@ -82,14 +92,14 @@ func (c *Client) readReply(what string) (pop3wire.Reply, error) {
 	for blank := 0; ; blank++ {
 		line, err := c.net.Reader().Line(0)
 		if err != nil {
-			return pop3wire.Reply{}, c.broken(what, err)
+			return pop3wire.Reply{}, c.broken(what(), err)
 		}
 		if len(line) == 0 && blank < maxBlank {
 			continue
 		}
 		r, err := pop3wire.ParseReply(line)
 		if err != nil {
-			return r, c.broken(what, err)
+			return r, c.broken(what(), err)
 		}
 		return r, nil
 	}
@@ -253,7 +263,7 @@ func (c *Client) Noop(ctx context.Context) error {
 func (c *Client) Do(ctx context.Context, cmd *pop3wire.Command) (pop3wire.Reply, error) {
 	switch v := pop3wire.Verb(upper(string(cmd.Verb))); v {
 	case pop3wire.STLS, pop3wire.AUTH, pop3wire.USER, pop3wire.PASS, pop3wire.APOP, pop3wire.CAPA,
-		pop3wire.RETR, pop3wire.TOP, pop3wire.QUIT, pop3wire.DELE, pop3wire.RSET:
+		pop3wire.RETR, pop3wire.TOP, pop3wire.QUIT, pop3wire.DELE, pop3wire.RSET, pop3wire.UTF8, pop3wire.XCLIENT, pop3wire.ENV:
 		return pop3wire.Reply{}, fmt.Errorf("pop3client: %s is not sent by Do", v)
 	case pop3wire.LIST, pop3wire.UIDL, pop3wire.LANG:
 		if cmd.Number == 0 && cmd.Arg == "" {

@@ -115,12 +115,14 @@ func (c *Client) drain(what string, drain func(limit int64) error) {
 // they come: ended by CRLF, unless the server sends otherwise. It ends exactly
 // where the server ends it, whatever size was said.
 type Message struct {
+	// Number is the message's number.
+	Number int
 	// Size is the size that the server's reply says, -1 if it says none. It
 	// may be wrong.
 	Size int64
 
 	c    *Client
-	what string
+	cmd  pop3wire.Command
 	body *wire.DotReader
 	was  netconn.Span
 	done func() // nil once it is over
@@ -153,7 +155,12 @@ func (c *Client) message(ctx context.Context, cmd *pop3wire.Command) (*Message, 
 		done()
 		return nil, err
 	}
-	m := &Message{Size: -1, c: c, what: what, done: done}
+	return c.newMessage(cmd, &r, done), nil
+}
+
+// newMessage is the message behind the reply r to cmd.
+func (c *Client) newMessage(cmd *pop3wire.Command, r *pop3wire.Reply, done func()) *Message {
+	m := &Message{Number: cmd.Number, Size: -1, c: c, cmd: *cmd, done: done}
 	if word, _, _ := strings.Cut(r.Text, " "); cmd.Verb == pop3wire.RETR {
 		if n, err := strconv.ParseInt(word, 10, 64); err == nil && n >= 0 {
 			m.Size = n
@@ -161,7 +168,7 @@ func (c *Client) message(ctx context.Context, cmd *pop3wire.Command) (*Message, 
 	}
 	m.was = c.net.MarkRead(netconn.Payload)
 	m.body = pop3wire.Body(c.net.Reader(), c.lf)
-	return m, nil
+	return m
 }
 
 // Read reads the message; io.EOF at its end. Any other error ends the
@@ -219,7 +226,7 @@ func (e *errWriter) Write(p []byte) (int, error) {
 func (m *Message) end(err error) {
 	m.err = err
 	if err != io.EOF {
-		m.err = m.c.broken(m.what, err)
+		m.err = m.c.broken(m.cmd.String(), err)
 	}
 	m.release()
 }
@@ -238,7 +245,7 @@ func (m *Message) Close() error {
 	if m.done == nil {
 		return nil
 	}
-	m.c.drain(m.what, m.body.Drain)
+	m.c.drain(m.cmd.String(), m.body.Drain)
 	if m.err == nil {
 		m.err = ErrClosed
 	}

@@ -81,20 +81,20 @@ func AppendScanListing(dst []byte, l pop3.ScanListing) ([]byte, error) {
 
 // UIDParser reads unique-id listings. The strings it makes share blocks of
 // memory: a hundred thousand listings take a few allocations, and a UID that
-// is kept keeps its block of at most 256 KiB. The zero value is ready.
+// is kept keeps its block of at most 512 KiB. The zero value is ready.
 type UIDParser struct {
 	block strings.Builder
 	size  int
 }
 
 const (
-	minBlock = 1 << 10
-	maxBlock = 256 << 10
+	minBlock = 2 << 10
+	maxBlock = 512 << 10
 )
 
 func (p *UIDParser) string(b []byte) string {
 	if p.block.Cap()-p.block.Len() < len(b) {
-		p.size = min(max(2*p.size, minBlock), maxBlock)
+		p.size = min(max(4*p.size, minBlock), maxBlock)
 		p.block = strings.Builder{}
 		p.block.Grow(max(p.size, len(b)))
 	}

@@ -622,7 +622,7 @@ func (n *node) plan(l *[]segment, octets *[]byte, root bool) {
 			if encoding != "base64" || root {
 				return NewEncoder(w, encoding, text)
 			}
-			lines := &eolWriter{w: w, eol: "\r\n"}
+			lines := &eolWriter{w: w, eol: lineCRLF}
 			enc, err := NewEncoder(lines, encoding, text)
 			return lineEncoder{enc, lines}, err
 		},

@@ -494,7 +494,7 @@ func (c *piece) segment(d *Downgraded) segment {
 		return segment{
 			open: func() (io.Reader, error) { return c.part.Open(d.m), nil },
 			encoder: func(w io.Writer) (io.WriteCloser, error) {
-				lines := &eolWriter{w: w, eol: d.eol, last: c.last || c.encoding != "base64"}
+				lines := &eolWriter{w: w, eol: []byte(d.eol), last: c.last || c.encoding != "base64"}
 				enc, err := NewEncoder(lines, c.encoding, c.text)
 				return lineEncoder{enc, lines}, err
 			},
@@ -652,7 +652,7 @@ func (asciiWriter) Close() error { return nil }
 // one only if last is set, for the delimiter that follows brings its own.
 type eolWriter struct {
 	w    io.Writer
-	eol  string
+	eol  []byte
 	last bool
 	held bool
 	err  error
@@ -682,7 +682,7 @@ func (l *eolWriter) Write(p []byte) (int, error) {
 
 func (l *eolWriter) release() {
 	if l.held && l.err == nil {
-		_, l.err = io.WriteString(l.w, l.eol)
+		_, l.err = l.w.Write(l.eol)
 	}
 	l.held = false
 }

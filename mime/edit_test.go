@@ -394,7 +394,38 @@ func checkDowngrade(t testing.TB, name string, msg []byte) {
 }
 
 func TestDowngradeCorpus(t *testing.T) {
-	corpus(t, func(name string, msg []byte) { checkDowngrade(t, name, msg) })
+	corpus(t, func(name string, msg []byte) {
+		if len(msg) < 1<<20 { // larger ones are mbox files: one body
+			checkDowngrade(t, name, msg)
+		}
+	})
+}
+
+// Bodies are not held in memory, and what a message of many parts costs grows with their number.
+func TestDowngradeCost(t *testing.T) {
+	cost := func(msg string) float64 {
+		src := strings.NewReader(msg)
+		p, err := Parse(src, src.Size(), nil)
+		require.NoError(t, err)
+		var d *Downgraded
+		n := allocated(func() {
+			d, err = Downgrade(src, p)
+			require.NoError(t, err)
+			_, err = d.WriteTo(io.Discard)
+			require.NoError(t, err)
+			_, err = io.Copy(io.Discard, d.Reader())
+			require.NoError(t, err)
+		})
+		require.True(t, d.Changed())
+		return float64(n)
+	}
+	require.Less(t, cost("A: b\n\n"+strings.Repeat("caf\xe9 ", 1<<20)), float64(256<<10))
+	parts := func(n int) string {
+		return "Content-Type: multipart/mixed; boundary=b\n" + strings.Repeat("\n--b\n\n\xe9", n) + "\n--b--\n"
+	}
+	require.LessOrEqual(t, cost(parts(4000))/cost(parts(2000)), 2.5)
+	nested := func(n int) string { return strings.Repeat("Content-Type: message/rfc822\n\n", n) + "A: b\n\n\xe9" }
+	require.LessOrEqual(t, cost(nested(80))/cost(nested(40)), 2.5)
 }
 
 func FuzzDowngrade(f *testing.F) {

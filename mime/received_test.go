@@ -262,7 +262,7 @@ func TestParseAuthResults(t *testing.T) {
 
 func TestTraceLinear(t *testing.T) {
 	for _, s := range []string{"(", "()", "((a)", "<", "\"", "\"a", "from ", "for <a@b> ", "from (", ";", "a=b;", "spf=pass ", "a.b=c ", "(\\", "<a:b>,", "x ", "Mon, ", "from a ([1.2.3.4]) "} {
-		n := 64 << 10 / len(s)
+		n := 32 << 10 / len(s)
 		for _, f := range []func(string){
 			func(s string) { ParseReceived(s) },
 			func(s string) { ParseAuthResults(s) },

@@ -198,7 +198,8 @@ func (k *chunks) next() error {
 		return ended(err)
 	}
 	for {
-		cmd, err := c.readCommand()
+		var cmd smtpwire.Command
+		err := c.readCommand(&cmd)
 		if err == errAnswered {
 			continue
 		}

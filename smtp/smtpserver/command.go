@@ -35,19 +35,25 @@ func (c *Conn) hello(ctx context.Context, cmd *smtpwire.Command) error {
 		}
 	}
 	c.state = stateReady
-	first := c.srv.name + " greets " + clip(smtp.CleanText(cmd.Arg))
-	if a, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
-		first += " " + smtp.AddressLiteral(a.Addr())
-	}
-	lines := []string{first}
+	lines := make([]string, 1, 12)
+	lines[0] = c.greets(cmd.Arg)
 	c.caps = Capabilities{}
 	if c.esmtp {
 		if x, ok := c.sess.(Capable); ok {
 			c.caps = x.Capabilities()
 		}
-		lines = c.extensions(lines)
+		lines = c.abilities(c.mechanisms(c.extensions(lines)))
 	}
 	return c.say(250, smtp.EnhancedCode{}, lines...)
+}
+
+// greets is the first line of the answer to EHLO.
+func (c *Conn) greets(name string) string {
+	first := c.srv.name + " greets " + clip(smtp.CleanText(name))
+	if a, err := netip.ParseAddrPort(c.RemoteAddr().String()); err == nil {
+		first += " " + smtp.AddressLiteral(a.Addr())
+	}
+	return first
 }
 
 // clip keeps a reply line below 512 octets (RFC 5321 section 4.5.3.1.5).
@@ -63,12 +69,18 @@ func (c *Conn) extensions(lines []string) []string {
 	if c.srv.tls != nil && !c.net.IsTLS() && c.identity == nil {
 		lines = append(lines, "STARTTLS")
 	}
-	if c.identity == nil && (!c.srv.RequireTLS || c.net.IsTLS()) {
-		if m := c.srv.Auth.Mechanisms(c.line()); len(m) > 0 {
-			lines = append(lines, "AUTH "+strings.Join(m, " "))
-		}
+	return lines
+}
+
+// mechanisms adds the line of AUTH.
+func (c *Conn) mechanisms(lines []string) []string {
+	if c.srv.Auth == nil || c.identity != nil || c.srv.RequireTLS && !c.net.IsTLS() {
+		return lines
 	}
-	return c.abilities(lines)
+	if m := c.srv.Auth.Mechanisms(c.line()); len(m) > 0 {
+		lines = append(lines, "AUTH "+strings.Join(m, " "))
+	}
+	return lines
 }
 
 func (c *Conn) line() sasl.Line { return saslline.Server(c.net.Conn, "smtp", c.srv.tls) }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/mailwire/mailwire/internal/netconn"
@@ -223,30 +224,34 @@ var errAnswered = errors.New("smtpserver: answered")
 
 // command reads one command and runs it.
 func (c *Conn) command(ctx context.Context) error {
-	cmd, err := c.readCommand()
-	if err == errAnswered {
-		return nil
+	cmd := commands.Get().(*smtpwire.Command)
+	err := c.readCommand(cmd)
+	if err == nil {
+		err = c.run(ctx, cmd, c.bad)
+	} else if err == errAnswered {
+		err = nil
 	}
-	if err != nil {
-		return err
-	}
-	return c.run(ctx, &cmd, c.bad)
+	*cmd = smtpwire.Command{}
+	commands.Put(cmd)
+	return err
 }
+
+// commands are for the time that each runs: nothing keeps one.
+var commands = sync.Pool{New: func() any { return new(smtpwire.Command) }}
 
 // readCommand reads a command. Of one that is malformed but for its verb, the
 // fault is c.bad; the error is errAnswered, or what ends the session.
-func (c *Conn) readCommand() (cmd smtpwire.Command, err error) {
+func (c *Conn) readCommand(cmd *smtpwire.Command) error {
 	c.bad = nil
 	line, err := c.readLine()
 	if err != nil {
 		if err = c.lineFailed(err); err == nil {
 			err = errAnswered
 		}
-		return cmd, err
+		return err
 	}
-	cmd, err = smtpwire.ParseCommand(line)
-	if err != nil {
-		errors.As(err, &c.bad)
+	if err := cmd.Parse(line); err != nil {
+		c.bad, _ = err.(*smtpwire.ParseError)
 	}
 	if max := cmd.Verb.MaxLine(); len(line)+2 > max {
 		r := (&smtp.Error{Code: 500, EnhancedCode: codeSyntax, Message: fmt.Sprintf("Command line longer than %d octets", max)}).Reply()
@@ -258,13 +263,13 @@ func (c *Conn) readCommand() (cmd smtpwire.Command, err error) {
 		if err == nil {
 			err = errAnswered
 		}
-		return cmd, err
+		return err
 	}
 	switch cmd.Verb {
 	case "GET", "POST", "CONNECT", "HEAD", "PUT", "OPTIONS", "PRI":
-		return cmd, c.violate(554, codeOrder, "This is not an HTTP server")
+		return c.violate(554, codeOrder, "This is not an HTTP server")
 	}
-	return cmd, nil
+	return nil
 }
 
 // run runs a command, or says why not; bad is what is wrong with its grammar.

@@ -116,20 +116,27 @@ type Command struct {
 // parameters and behind "FROM:" and "TO:", and paths without angle brackets,
 // because real clients send them.
 func ParseCommand(line []byte) (Command, error) {
+	var c Command
+	err := c.Parse(line)
+	return c, err
+}
+
+// Parse is ParseCommand into c, whatever c was before. It copies less.
+func (c *Command) Parse(line []byte) error {
 	line = trimRight(line)
 	n := 0
 	for n < len(line) && line[n] != ' ' {
 		n++
 	}
-	c := Command{Verb: parseVerb(line[:n])}
+	*c = Command{Verb: parseVerb(line[:n])}
 	if c.Verb == "" {
-		return c, &ParseError{Code: 500, EnhancedCode: codeSyntax, Msg: "expected a command"}
+		return &ParseError{Code: 500, EnhancedCode: codeSyntax, Msg: "expected a command"}
 	}
 	if i := controlAt(line); i >= 0 {
-		return c, &ParseError{Code: 500, EnhancedCode: codeSyntax, Offset: i, Msg: "control character in a command"}
+		return &ParseError{Code: 500, EnhancedCode: codeSyntax, Offset: i, Msg: "control character in a command"}
 	}
 	if c.Verb == AUTH {
-		return c, c.parseAuth(line, n)
+		return c.parseAuth(line, n)
 	}
 	p := newArgs(line[n:], n, c.Verb.xtext())
 	p.spaces()
@@ -137,34 +144,34 @@ func ParseCommand(line []byte) (Command, error) {
 	case HELO, EHLO, LHLO:
 		c.Arg = p.rest()
 		if i, reason := checkHelo(c.Arg); reason != "" {
-			return c, p.fail(p.pos+i, codeArgs, reason)
+			return p.fail(p.pos+i, codeArgs, reason)
 		}
 	case MAIL:
-		return c, c.parseMail(&p)
+		return c.parseMail(&p)
 	case RCPT:
-		return c, c.parseRcpt(&p)
+		return c.parseRcpt(&p)
 	case DATA, RSET, QUIT, STARTTLS:
 		if p.rest() != "" {
-			return c, p.fail(p.pos, codeArgs, "argument where the command has none")
+			return p.fail(p.pos, codeArgs, "argument where the command has none")
 		}
 	case BDAT:
-		return c, c.parseChunk(&p)
+		return c.parseChunk(&p)
 	case BURL:
-		return c, c.parseBurl(&p)
+		return c.parseBurl(&p)
 	case XCLIENT, XFORWARD:
-		return c, c.parseAttributes(&p)
+		return c.parseAttributes(&p)
 	case VRFY, EXPN, ETRN:
 		if c.Arg = p.rest(); c.Arg == "" {
-			return c, p.fail(p.pos, codeArgs, "expected an argument")
+			return p.fail(p.pos, codeArgs, "expected an argument")
 		}
 	default:
 		c.Arg = p.rest()
 	}
 	if !utf8.ValidString(c.Arg) {
 		c.Arg = ""
-		return c, p.fail(p.pos, codeArgs, "not UTF-8")
+		return p.fail(p.pos, codeArgs, "not UTF-8")
 	}
-	return c, nil
+	return nil
 }
 
 func trimRight(b []byte) []byte {
@@ -175,7 +182,7 @@ func trimRight(b []byte) []byte {
 }
 
 func parseVerb(word []byte) Verb {
-	for _, v := range verbs {
+	for _, v := range &verbs {
 		if wire.EqualFold(word, string(v)) {
 			return v
 		}

@@ -164,6 +164,32 @@ func readProxyV2(r io.Reader) (ProxyHeader, error) {
 	return h, nil
 }
 
+// AppendProxyHeader appends h in version 2. Without valid addresses of one
+// family it is LOCAL.
+func AppendProxyHeader(dst []byte, h ProxyHeader) []byte {
+	src, to := h.Source.Addr().Unmap(), h.Destination.Addr().Unmap()
+	dst = append(dst, proxySignature...)
+	if !src.IsValid() || !to.IsValid() {
+		return append(dst, 0x20, 0, 0, 0)
+	}
+	family, size := byte(0x11), 4
+	if src.Is6() || to.Is6() {
+		family, size = 0x21, 16
+	}
+	dst = append(dst, 0x21, family, 0, byte(2*size+4))
+	for _, a := range []netip.Addr{src, to} {
+		if size == 4 {
+			b := a.As4()
+			dst = append(dst, b[:]...)
+		} else {
+			b := a.As16()
+			dst = append(dst, b[:]...)
+		}
+	}
+	dst = binary.BigEndian.AppendUint16(dst, h.Source.Port())
+	return binary.BigEndian.AppendUint16(dst, h.Destination.Port())
+}
+
 // ProxyListener makes the connections of l begin with a PROXY header where
 // trusted says so of the peer's address; others are as they were. The header
 // is read, within 10 seconds, by [Conn.ReadProxy] or by the first Read, under TLS too;

@@ -67,6 +67,18 @@ func TestReadProxyHeader(t *testing.T) {
 	}
 }
 
+func TestAppendProxyHeader(t *testing.T) {
+	for _, addrs := range [][2]string{{"198.51.100.1:40000", "192.0.2.1:25"}, {"[2001:db8::1]:1", "[::1]:65535"}} {
+		h := netconn.ProxyHeader{Source: netip.MustParseAddrPort(addrs[0]), Destination: netip.MustParseAddrPort(addrs[1])}
+		got, err := netconn.ReadProxyHeader(bytes.NewReader(netconn.AppendProxyHeader(nil, h)))
+		require.NoError(t, err)
+		require.Equal(t, h, got)
+	}
+	require.Equal(t, unhex(v2+"21 11 000c c6336401 c0000201 9c40 0019"), string(netconn.AppendProxyHeader(nil,
+		netconn.ProxyHeader{Source: netip.MustParseAddrPort("198.51.100.1:40000"), Destination: netip.MustParseAddrPort("192.0.2.1:25")})))
+	require.Equal(t, unhex(v2+"20 00 0000"), string(netconn.AppendProxyHeader(nil, netconn.ProxyHeader{})))
+}
+
 func FuzzProxyHeader(f *testing.F) {
 	f.Add([]byte("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nx"))
 	f.Add([]byte(unhex(v2 + "21 11 000c c6336401 c0000201 9c40 0019")))
@@ -78,6 +90,11 @@ func FuzzProxyHeader(f *testing.F) {
 		require.Equal(t, h, h2)
 		require.Equal(t, err, err2)
 		require.Equal(t, h.Source.IsValid(), h.Destination.IsValid())
+		if err == nil {
+			again, err := netconn.ReadProxyHeader(bytes.NewReader(netconn.AppendProxyHeader(nil, h)))
+			require.NoError(t, err)
+			require.Equal(t, h, again)
+		}
 	})
 }
 

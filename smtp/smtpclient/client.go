@@ -111,11 +111,24 @@ type Options struct {
 	// deliver twice.
 	FinalTimeout time.Duration
 
+	// Proxy, if set, is for whom this connection is made: it begins with a
+	// header of the PROXY protocol, version 2, before TLS. Only a server
+	// that expects one understands it. Addresses that are not valid say that
+	// the connection is the client's own.
+	Proxy *ProxyHeader
+
 	// DialContext opens connections; that of a zero net.Dialer when nil.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 	// Trace, if set, gets every line of the conversation, without
 	// credentials and messages.
 	Trace io.Writer
+}
+
+// ProxyHeader says for whom a connection is made.
+type ProxyHeader struct {
+	// Source is the client's address and Destination the one it connected
+	// to.
+	Source, Destination netip.AddrPort
 }
 
 // BareLineEnds is what becomes of a CR or LF that stands alone in a message to
@@ -263,12 +276,23 @@ func (c *Client) setUp(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	if p := c.opts.Proxy; p != nil {
+		if c.net.IsTLS() {
+			return errors.New("smtpclient: a PROXY header comes before TLS")
+		}
+		if _, err := c.net.Write(netconn.AppendProxyHeader(nil, netconn.ProxyHeader{Source: p.Source, Destination: p.Destination})); err != nil {
+			return c.broken("connect", err)
+		}
+	}
 	switch {
 	case c.opts.TLS != Implicit:
 	case c.net.IsTLS():
 		err = c.net.Handshake(ctx)
 	default:
 		err = c.net.StartTLS(ctx, c.opts.TLSConfig)
+	}
+	if err == nil {
+		err = c.net.Flush()
 	}
 	if err != nil {
 		return fmt.Errorf("smtpclient: %w", err)

@@ -248,6 +248,45 @@ func (c *Client) Verify(ctx context.Context, name string) (smtp.Reply, error) {
 	return c.run(ctx, &smtpwire.Command{Verb: smtpwire.VRFY, Arg: name})
 }
 
+// XClient says for whom this client speaks (XCLIENT of Postfix), to a server
+// that trusts it: attributes such as ADDR, NAME, HELO and LOGIN, as they are
+// before xtext. The session then begins anew, with what the server offers to
+// that client; nobody is authenticated but by LOGIN. The error is an
+// *ExtensionError where XCLIENT is not offered.
+func (c *Client) XClient(ctx context.Context, attributes ...smtp.Param) error {
+	done, err := c.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := c.offer(true, "XCLIENT", "the client's address", nil); err != nil {
+		return err
+	}
+	r, err := c.command(&smtpwire.Command{Verb: smtpwire.XCLIENT, Attributes: attributes})
+	if err != nil {
+		return err
+	}
+	if r.Code != 220 {
+		return refusal(&r, "XCLIENT")
+	}
+	c.ext, c.esmtp, c.auth, c.accepted = nil, false, false, 0
+	if err := c.hello(); err != nil {
+		return c.fail(err)
+	}
+	return nil
+}
+
+// XForward says where the next message comes from, for the server's logs
+// (XFORWARD of Postfix). The error is an *ExtensionError where it is not
+// offered.
+func (c *Client) XForward(ctx context.Context, attributes ...smtp.Param) error {
+	if err := c.offer(true, "XFORWARD", "a message's origin", nil); err != nil {
+		return err
+	}
+	_, err := c.run(ctx, &smtpwire.Command{Verb: smtpwire.XFORWARD, Attributes: attributes})
+	return err
+}
+
 // maxGoodbye is the longest wait for the reply to QUIT, on which nothing
 // depends.
 const maxGoodbye = 30 * time.Second

@@ -28,7 +28,8 @@ type Pool struct {
 	// one *Options; more wait. 4 when zero, no limit when negative.
 	MaxConns int
 	// MaxMessages is how many messages go over one connection; 100 when
-	// zero, no limit when negative.
+	// zero, no limit when negative. A server's own limit (RFC 9422) counts
+	// where it is lower.
 	MaxMessages int
 	// IdleTimeout is how long a connection is kept without work; 30 seconds
 	// when zero: many servers wait no longer.
@@ -65,7 +66,7 @@ type pooled struct {
 func same(a, b *Options) bool {
 	return sameAuth(a.Auth, b.Auth) && a.TLS == b.TLS && a.TLSConfig == b.TLSConfig && a.AllowCleartext == b.AllowCleartext &&
 		a.LMTP == b.LMTP && a.HelloName == b.HelloName && a.BareLineEnds == b.BareLineEnds && a.Chunking == b.Chunking &&
-		a.Downgrade == b.Downgrade && slices.Equal(a.Optional, b.Optional) && sameFunc(a.DialContext, b.DialContext)
+		a.Downgrade == b.Downgrade && sameProxy(a.Proxy, b.Proxy) && slices.Equal(a.Optional, b.Optional) && sameFunc(a.DialContext, b.DialContext)
 }
 
 // sameAuth compares what can be compared.
@@ -75,6 +76,11 @@ func sameAuth(a, b sasl.Mechanism) bool {
 	}
 	t := reflect.TypeOf(a)
 	return t == reflect.TypeOf(b) && t.Comparable() && a == b
+}
+
+// sameProxy: a connection speaks for one client.
+func sameProxy(a, b *ProxyHeader) bool {
+	return a == nil && b == nil || a != nil && b != nil && *a == *b
 }
 
 func sameFunc(a, b func(context.Context, string, string) (net.Conn, error)) bool {
@@ -124,6 +130,10 @@ func (p *Pool) Send(ctx context.Context, addr string, env *smtp.Envelope, messag
 			x = &pooled{c: c}
 			if o != nil {
 				x.opts = *o
+				if o.Proxy != nil {
+					proxy := *o.Proxy
+					x.opts.Proxy = &proxy
+				}
 			}
 		}
 		res, err := x.c.Send(ctx, env, m.reader())
@@ -218,7 +228,11 @@ func (p *Pool) put(ctx context.Context, d *destination, x *pooled) {
 		idle = 30 * time.Second
 	}
 	p.mu.Lock()
-	if most := p.limit(p.MaxMessages, 100); p.closed || most > 0 && x.messages >= most {
+	most := p.limit(p.MaxMessages, 100)
+	if n := x.c.ext.Limits().MailMax; n > 0 && (most == 0 || n < most) {
+		most = n
+	}
+	if p.closed || most > 0 && x.messages >= most {
 		p.mu.Unlock()
 		_ = x.c.Quit(ctx)
 		return

@@ -113,8 +113,12 @@ func (c *Conn) converse(ctx context.Context) error {
 	// A Session that XCLIENT replaced is closed by then.
 	defer func() { c.closeSession() }()
 	if len(c.srv.TrustProxy) > 0 {
+		peer := c.net.RemoteAddr().String()
 		if err := c.net.ReadProxy(ctx); err != nil {
 			return err
+		}
+		if client := c.RemoteAddr().String(); client != peer {
+			c.net.Log = c.net.Log.With("client", client)
 		}
 	}
 	if err := c.meet(ctx); err != nil {

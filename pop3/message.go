@@ -5,6 +5,7 @@ package pop3
 import (
 	"bytes"
 	"fmt"
+	"time"
 )
 
 // Message is a message of a maildrop, as a server's backend describes it.
@@ -18,6 +19,12 @@ type Message struct {
 	// 0x21 to 0x7E that no other message of the maildrop has or will have,
 	// the same in every session.
 	UID string
+	// Received is when the message came; the zero time where that is not
+	// known. A server that announces EXPIRE goes by it.
+	Received time.Time
+	// UTF8 says that its header holds UTF-8 (RFC 6532). A server gives it in
+	// UTF-8 mode alone, and otherwise refuses it with CodeUTF8 (RFC 6856).
+	UTF8 bool
 }
 
 // MaxUID is the longest unique-id in octets.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/mailwire/mailwire/internal/saslline"
 	"github.com/mailwire/mailwire/internal/serve"
 	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/pop3"
@@ -15,12 +16,22 @@ import (
 	"github.com/mailwire/mailwire/sasl"
 )
 
-func (c *Conn) line() sasl.Line { return sasl.Line{Encrypted: c.net.IsTLS()} }
+// line is the connection as SASL sees it.
+func (c *Conn) line() sasl.Line {
+	line := saslline.Server(c.net.Conn, "pop", c.srv.tls)
+	if a := c.RemoteAddr(); a != nil {
+		line.Remote = a.String()
+	}
+	return line
+}
 
 // mayLogIn reports whether logins are taken on the line as it is.
 func (c *Conn) mayLogIn() bool { return !c.srv.RequireTLS || c.net.IsTLS() }
 
-func (c *Conn) canPassword() bool { return c.mayLogIn() && c.srv.Auth.CanPassword(c.line()) }
+// canPassword reports whether USER and PASS are taken.
+func (c *Conn) canPassword() bool {
+	return c.mayLogIn() && (c.pre != nil || c.srv.Auth.CanPassword(c.line()))
+}
 
 func (c *Conn) mechanisms() []string {
 	if !c.mayLogIn() {
@@ -29,8 +40,8 @@ func (c *Conn) mechanisms() []string {
 	return c.srv.Auth.Mechanisms(c.line())
 }
 
-// capabilities are the same in both states (RFC 2449 section 5): clients may
-// ask once.
+// capabilities are the same in both states but for a user's own policy (RFC
+// 2449 section 5): clients may ask once.
 func (c *Conn) capabilities() pop3.Capabilities {
 	caps := pop3.Capabilities{
 		{Name: pop3.CapTop},
@@ -48,6 +59,10 @@ func (c *Conn) capabilities() pop3.Capabilities {
 	if m := c.mechanisms(); len(m) > 0 {
 		caps = append(caps, pop3.Capability{Name: pop3.CapSASL, Params: m})
 	}
+	if len(c.srv.Languages) > 0 {
+		caps = append(caps, pop3.Capability{Name: pop3.CapLang})
+	}
+	caps = c.announcePolicy(append(caps, pop3.Capability{Name: pop3.CapUTF8}))
 	return append(caps, pop3.Capability{Name: pop3.CapImplementation, Params: []string{"mailwire"}})
 }
 
@@ -74,6 +89,9 @@ func (c *Conn) startTLS(ctx context.Context, _ *pop3wire.Command) error {
 		return c.refuse("", "TLS is active already")
 	case c.srv.tls == nil:
 		return c.refuse("", "STLS is not offered")
+	case c.utf8:
+		// RFC 6856 section 2.1.
+		return c.refuse("", "STLS is not permitted after UTF8")
 	case c.net.Buffered() > 0:
 		// Somebody may have put it there, to be run inside TLS.
 		return c.violate("", "Input behind STLS")
@@ -85,7 +103,7 @@ func (c *Conn) startTLS(ctx context.Context, _ *pop3wire.Command) error {
 		return err
 	}
 	// RFC 2595 section 4: nothing that was learnt before counts.
-	c.user = ""
+	c.user, c.lang = "", ""
 	return nil
 }
 
@@ -115,6 +133,9 @@ func (c *Conn) pass(ctx context.Context, cmd *pop3wire.Command) error {
 	}
 	if user == "" {
 		return c.refuse("", "Send USER first")
+	}
+	if c.pre != nil {
+		return c.prePass(ctx, user)
 	}
 	id, err := c.srv.Auth.CheckPassword(ctx, "USER", c.line(), user, cmd.Arg)
 	if err != nil {
@@ -214,6 +235,8 @@ func (c *Conn) authFailed(err error) error {
 		code, text = pop3.CodeAuth, "Authentication failed"
 	case errors.Is(err, sasl.ErrProtocol):
 		code, text = pop3.CodeAuth, "Malformed authentication message"
+	case errors.Is(err, sasl.ErrTooMany):
+		text = "Too many authentication attempts"
 	case errors.As(err, &own):
 		code, text = c.clean(err)
 	default:
@@ -230,13 +253,18 @@ func (c *Conn) authFailed(err error) error {
 // login enters the TRANSACTION state.
 func (c *Conn) login(ctx context.Context, id sasl.Identity) error {
 	c.identity = &id
+	if err := c.admit(ctx, id); err != nil {
+		c.identity = nil
+		return c.refuseErr(err)
+	}
 	if err := c.openDrop(ctx, id); err != nil {
 		if c.net.Hijacked() {
 			return errDone
 		}
-		c.identity = nil
+		c.identity, c.policy = nil, nil
 		return c.refuseErr(err)
 	}
+	c.loggedIn(id)
 	c.state = pop3.Transaction
 	c.authFailures = 0
 	c.progress()

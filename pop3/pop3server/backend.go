@@ -20,6 +20,7 @@ type Backend interface {
 	// An error that is, or wraps, a *pop3.Error is said to the client, in
 	// clean text whatever it holds. Any other error is said as [SYS/TEMP]
 	// without its text, and logged. The same is true of a Maildrop's errors.
+	// That of pop3.Refer sends the client to another server.
 	Open(ctx context.Context, id sasl.Identity) (Maildrop, error)
 }
 
@@ -52,6 +53,20 @@ type Maildrop interface {
 	// Close ends the session and unlocks the maildrop. It is called once,
 	// whatever happened before.
 	Close() error
+}
+
+// Seener is a Maildrop that marks messages as seen.
+type Seener interface {
+	// Seen is called when RETR has sent the whole of the i-th of Messages.
+	// An error is logged, the client does not hear of it.
+	Seen(ctx context.Context, i int) error
+}
+
+// Enveloper is a Maildrop that knows the envelopes of its messages. With it
+// the server takes *ENV (SDPS).
+type Enveloper interface {
+	// Envelope returns that of the i-th of Messages.
+	Envelope(ctx context.Context, i int) (*pop3.Envelope, error)
 }
 
 // Topper is a Maildrop that can give the top of a message without reading all

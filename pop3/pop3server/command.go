@@ -81,7 +81,7 @@ const copyBuffer = 32 << 10
 var copyBuffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
 
 func (c *Conn) retr(ctx context.Context, cmd *pop3wire.Command) error {
-	i, refusal := c.drop.message(cmd.Number)
+	i, refusal := c.content(cmd.Number)
 	if refusal != nil {
 		return c.refuseErr(refusal)
 	}
@@ -92,6 +92,7 @@ func (c *Conn) retr(ctx context.Context, cmd *pop3wire.Command) error {
 	sent, err := c.send(i, r, r, strconv.FormatInt(c.drop.messages[i].Size, 10)+" octets")
 	if sent {
 		c.drop.access(i)
+		c.retrieved(ctx, i)
 	}
 	return err
 }
@@ -104,7 +105,7 @@ func noReader(err error) error {
 }
 
 func (c *Conn) top(ctx context.Context, cmd *pop3wire.Command) error {
-	i, refusal := c.drop.message(cmd.Number)
+	i, refusal := c.content(cmd.Number)
 	if refusal != nil {
 		return c.refuseErr(refusal)
 	}
@@ -211,7 +212,7 @@ func (c *Conn) quit(ctx context.Context, _ *pop3wire.Command) error {
 		return c.bye(pop3wire.OK, "", "Bye")
 	}
 	c.state = pop3.Update
-	if err := c.drop.Commit(ctx, c.drop.marked()); err != nil {
+	if err := c.drop.Commit(ctx, c.drop.leaving(c.expired())); err != nil {
 		code, text := c.clean(err)
 		return c.bye(pop3wire.ERR, code, text)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 
 	"github.com/mailwire/mailwire/internal/serve"
 	"github.com/mailwire/mailwire/pop3"
@@ -21,7 +22,14 @@ type Conn struct {
 	net *serve.Session
 
 	state    pop3.State
-	user     string // what USER said
+	stamp    string // APOP's timestamp
+	pre      *sasl.Identity
+	client   netip.AddrPort // as XCLIENT says
+	xattrs   []pop3.Attribute
+	utf8     bool
+	lang     string
+	policy   *Policy // the user's
+	user     string  // what USER said
 	identity *sasl.Identity
 	drop     *drop
 
@@ -42,8 +50,20 @@ func (c *Conn) ID() uint64 { return c.net.ID }
 // Logger has the connection's id and remote address as attributes.
 func (c *Conn) Logger() *slog.Logger { return c.net.Log }
 
-// RemoteAddr is the client's address.
-func (c *Conn) RemoteAddr() net.Addr { return c.net.RemoteAddr() }
+// RemoteAddr is the client's address, as a trusted proxy says it (PROXY,
+// XCLIENT), else that of the connection.
+func (c *Conn) RemoteAddr() net.Addr {
+	if c.client.IsValid() {
+		return net.TCPAddrFromAddrPort(c.client)
+	}
+	return c.net.RemoteAddr()
+}
+
+// XClient are the attributes that a trusted proxy gave, the last of each name.
+func (c *Conn) XClient() []pop3.Attribute { return c.xattrs }
+
+// UTF8 reports whether the client entered UTF-8 mode (RFC 6856).
+func (c *Conn) UTF8() bool { return c.utf8 }
 
 // LocalAddr is the address the client connected to.
 func (c *Conn) LocalAddr() net.Addr { return c.net.LocalAddr() }

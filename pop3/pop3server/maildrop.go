@@ -21,10 +21,10 @@ type drop struct {
 	Maildrop
 	messages []pop3.Message
 	deleted  []bool
-	nDeleted int
-	count    int   // of messages not marked as deleted
-	size     int64 // theirs together
-	accessed int   // the highest number accessed, for LAST
+	count    int    // of messages not marked as deleted
+	size     int64  // theirs together
+	accessed int    // the highest number accessed, for LAST
+	sent     []bool // by RETR; nil before the first
 }
 
 // openDrop opens the maildrop of id.
@@ -128,7 +128,6 @@ func (d *drop) message(n int) (int, *pop3.Error) {
 
 func (d *drop) mark(i int) {
 	d.deleted[i] = true
-	d.nDeleted++
 	d.count--
 	d.size -= d.messages[i].Size
 }
@@ -141,17 +140,14 @@ func (d *drop) unmark() {
 			d.size += d.messages[i].Size
 		}
 	}
-	d.nDeleted, d.accessed = 0, 0
+	d.accessed = 0
 }
 
-// marked are the indexes of the messages marked as deleted.
-func (d *drop) marked() []int {
-	if d.nDeleted == 0 {
-		return nil
-	}
-	list := make([]int, 0, d.nDeleted)
+// leaving are the indexes of the messages that QUIT removes: those marked as
+// deleted and those whose time is over.
+func (d *drop) leaving(expired func(i int) bool) (list []int) {
 	for i, x := range d.deleted {
-		if x {
+		if x || expired != nil && expired(i) {
 			list = append(list, i)
 		}
 	}

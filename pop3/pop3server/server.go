@@ -5,8 +5,10 @@
 // removes messages.
 //
 // What is offered in the answer to CAPA follows from the Server's fields and
-// the connection's state: TOP, UIDL, RESP-CODES, AUTH-RESP-CODE, PIPELINING
-// and IMPLEMENTATION always, STLS, USER and SASL while they can be used.
+// the connection's state: TOP, UIDL, RESP-CODES, AUTH-RESP-CODE, PIPELINING,
+// UTF8 and IMPLEMENTATION always, STLS, USER and SASL while they can be used,
+// LANG, LOGIN-DELAY and EXPIRE as they are set; XCLIENT by the greeting's code
+// to those who are trusted; APOP by its timestamp, where sasl.Auth has it.
 package pop3server
 
 import (
@@ -16,6 +18,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"sync"
 
@@ -46,6 +49,33 @@ type Server struct {
 	// with passwords are refused there without it too, unless Auth allows
 	// them.
 	RequireTLS bool
+	// Policy is what users are held to and told by CAPA.
+	Policy Policy
+	// PolicyFor, if set, is a user's own policy in place of Policy, which is
+	// announced before the login. It is called once in a session.
+	PolicyFor func(ctx context.Context, id sasl.Identity) Policy
+	// Connect, if set, is called before the greeting. An error refuses the
+	// connection, as one of Backend's refuses a login. An identity that is
+	// not nil has authenticated there, by an exchange over rw that comes
+	// before POP3's, as in KPOP: USER then names it, or one that it may act
+	// as by Auth.Authorize, and whatever PASS holds is the placeholder that
+	// logs in.
+	Connect func(ctx context.Context, c *Conn, rw io.ReadWriter) (*sasl.Identity, error)
+	// TrustProxy are the networks of proxies whose connections begin with a
+	// header of the PROXY protocol, version 1 or 2, which says who the client
+	// is. From them a connection without one is a protocol error.
+	// Limits.MaxConnsPerAddr counts the proxy's address.
+	TrustProxy []netip.Prefix
+	// TrustXClient are the networks of those who may say for whom they speak
+	// with XCLIENT.
+	TrustXClient []netip.Prefix
+	// Languages are those that texts can be had in (RFC 6856), the default
+	// first, which is that of the texts as they are. Without any there is no
+	// LANG.
+	Languages []pop3.Language
+	// Translate returns a text of the server's, or of its backend's, in the
+	// language with the tag; empty where it has none, and the text stays.
+	Translate func(tag, text string) string
 	// Limits bound what a client can cost.
 	Limits Limits
 	// Logger gets a line for each connection that ended abnormally;
@@ -60,6 +90,8 @@ type Server struct {
 	lim   limits
 	name  string
 	tls   *tls.Config
+
+	logins lastLogins
 }
 
 func (s *Server) init() {
@@ -115,7 +147,14 @@ func (s *Server) Serve(l net.Listener) error {
 		return errNoBackend
 	}
 	s.init()
-	return s.serve.Serve(l)
+	return s.serve.Serve(s.proxied(l))
+}
+
+func (s *Server) proxied(l net.Listener) net.Listener {
+	if len(s.TrustProxy) == 0 {
+		return l
+	}
+	return netconn.ProxyListener(l, func(a netip.Addr) bool { return among(s.TrustProxy, a) })
 }
 
 // ServeTLS is Serve with implicit TLS (RFC 8314), under TLSConfig.
@@ -125,7 +164,7 @@ func (s *Server) ServeTLS(l net.Listener) error {
 		return errNoBackend
 	}
 	s.init()
-	return s.serve.ServeTLS(l, s.tls)
+	return s.serve.ServeTLS(s.proxied(l), s.tls)
 }
 
 // ListenAndServe listens on the TCP address addr, ":110" when empty, and

@@ -42,12 +42,18 @@ func init() {
 		pop3wire.USER: {in: authorizing, noop: true, run: (*Conn).userName},
 		pop3wire.PASS: {in: authorizing, run: (*Conn).pass},
 		pop3wire.AUTH: {in: authorizing, noop: true, run: (*Conn).auth},
+		pop3wire.APOP: {in: authorizing, run: (*Conn).apop},
+		pop3wire.UTF8: {in: authorizing, noop: true, run: (*Conn).utf8Mode},
+
+		pop3wire.XCLIENT: {in: authorizing, noop: true, run: (*Conn).xclient},
+		pop3wire.LANG:    {in: both, noop: true, run: (*Conn).language},
 
 		pop3wire.STAT: {in: transacting, run: (*Conn).stat},
 		pop3wire.LIST: {in: transacting, run: (*Conn).list},
 		pop3wire.UIDL: {in: transacting, run: (*Conn).uidl},
 		pop3wire.RETR: {in: transacting, run: (*Conn).retr},
 		pop3wire.TOP:  {in: transacting, run: (*Conn).top},
+		pop3wire.ENV:  {in: transacting, run: (*Conn).envelope},
 		pop3wire.DELE: {in: transacting, run: (*Conn).dele},
 		pop3wire.LAST: {in: transacting, run: (*Conn).last},
 		pop3wire.RSET: {in: transacting, noop: true, run: (*Conn).rset},
@@ -77,7 +83,7 @@ func (c *Conn) converse(ctx context.Context) error {
 	if d := c.srv.lim.LoginTimeout; d > 0 {
 		c.net.SetTransactionDeadline(time.Now().Add(d))
 	}
-	if err := c.ok(c.srv.name + " POP3 ready"); err != nil {
+	if err := c.meet(ctx); err != nil {
 		return err
 	}
 	for {
@@ -102,6 +108,9 @@ func (c *Conn) command(ctx context.Context) error {
 		return c.refuse("", "Expected a command")
 	}
 	r, known := table[cmd.Verb]
+	if cmd.Verb == pop3wire.ENV && c.drop != nil {
+		_, known = c.drop.Maildrop.(Enveloper)
+	}
 	switch {
 	case !known && httpVerbs[cmd.Verb]:
 		return c.violate("", "This is not an HTTP server")
@@ -191,13 +200,11 @@ func (c *Conn) lineFailed(err error) error {
 // say sends a reply of clean text. It is flushed before the next wait for
 // input.
 func (c *Conn) say(s pop3wire.Status, code pop3.Code, text string) error {
+	const room = pop3wire.MaxReplyLine - len("-ERR []  \r\n")
+	text = fit(c.translate(text), room-len(code))
 	if code == "" && len(text) > 0 && text[0] == '[' {
 		// RESP-CODES promises that a bracket begins a code.
 		text = "(" + text[1:]
-	}
-	const room = pop3wire.MaxReplyLine - len("-ERR []  \r\n")
-	if n := room - len(code); len(text) > n {
-		text = text[:max(n, 0)]
 	}
 	b, err := pop3wire.AppendReply(c.net.AvailableBuffer(), &pop3wire.Reply{Status: s, Code: code, Text: text})
 	if err != nil {
@@ -222,6 +229,10 @@ func (c *Conn) refuse(code pop3.Code, text string) error {
 	return c.say(pop3wire.ERR, code, text)
 }
 
+// maxCode is the longest response code of a backend's that is sent: there has
+// to be room for a referral.
+const maxCode = 400
+
 // refuseErr is refuse of a backend's error.
 func (c *Conn) refuseErr(err error) error {
 	code, text := c.clean(err)
@@ -236,7 +247,7 @@ func (c *Conn) clean(err error) (pop3.Code, string) {
 	}
 	e := pop3.AsError(err)
 	code, text := e.Code, pop3.CleanText(e.Message)
-	if !code.Valid() || len(code) > 64 {
+	if !code.Valid() || len(code) > maxCode {
 		code = ""
 	}
 	if text == "" {

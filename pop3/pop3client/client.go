@@ -414,6 +414,23 @@ func (c *Client) LoggedIn() bool { return c.loggedIn }
 // RemoteAddr is the server's address.
 func (c *Client) RemoteAddr() net.Addr { return c.net.RemoteAddr() }
 
+// Hijack hands the connection over, for a proxy: the caller closes it, and
+// reads from the reader, which has first what was received already. The Client
+// is closed from then on.
+func (c *Client) Hijack() (net.Conn, io.Reader, error) {
+	done, err := c.begin(context.Background())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer done()
+	conn, r, err := c.net.Hijack()
+	if err != nil {
+		return nil, nil, c.fail(fmt.Errorf("pop3client: %w", err))
+	}
+	c.err = ErrClosed
+	return conn, r, nil
+}
+
 // Close closes the connection at once, without QUIT: nothing is deleted. It
 // may be called from any goroutine, and ends a call that is going on.
 func (c *Client) Close() error { return c.net.Close() }

@@ -1,6 +1,7 @@
 package pop3client_test
 
 import (
+	"io"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -178,4 +179,21 @@ func TestEnvelope(t *testing.T) {
 		require.Error(t, err)
 	}
 	require.NoError(t, c.Noop(ctx))
+}
+
+func TestHijack(t *testing.T) {
+	c := open(t, "C: USER ada\nS: +OK\nC: PASS x\nS: +OK\nS: +OK early\nC: STAT\nS: +OK 0 0\n")
+	require.NoError(t, c.Login(t.Context(), "ada", "x"))
+	conn, r, err := c.Hijack()
+	require.NoError(t, err)
+	require.ErrorIs(t, c.Noop(t.Context()), pop3client.ErrClosed)
+	_, _, err = c.Hijack()
+	require.ErrorIs(t, err, pop3client.ErrClosed)
+	require.NoError(t, c.Close())
+	_, err = conn.Write([]byte("STAT\r\n"))
+	require.NoError(t, err)
+	out, err := io.ReadAll(r)
+	require.NoError(t, err)
+	assert.Equal(t, "+OK early\r\n+OK 0 0\r\n", string(out))
+	require.NoError(t, conn.Close())
 }

@@ -25,11 +25,53 @@ type account struct {
 	password string
 	locked   bool
 	messages []message
+
+	openErr, commitErr error
 }
 
 type message struct {
 	uid  string
 	data []byte
+
+	err   error // what reading it fails with
+	after int   // octets
+}
+
+// FailLogin makes logins of a user fail with err behind the password, such as
+// pop3.ErrInUse, from now on; a nil error mends it.
+func (b *Backend) FailLogin(user string, err error) {
+	b.account(user, func(a *account) { a.openErr = err })
+}
+
+// FailQuit makes the removal of a user's messages fail with err from now on:
+// none is removed. A nil error mends it.
+func (b *Backend) FailQuit(user string, err error) {
+	b.account(user, func(a *account) { a.commitErr = err })
+}
+
+// FailMessage makes reading the message with a unique-id fail with err behind
+// its first octets: the server refuses it at 0, and else closes the connection
+// in its middle. Sessions that are open do not see it. A nil error mends it.
+func (b *Backend) FailMessage(user, uid string, octets int, err error) {
+	b.account(user, func(a *account) {
+		for i := range a.messages {
+			if a.messages[i].uid == uid {
+				a.messages[i].err, a.messages[i].after = err, octets
+				return
+			}
+		}
+		panic("pop3test: no message " + uid)
+	})
+}
+
+func (b *Backend) account(user string, f func(*account)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	a := b.users[user]
+	if a == nil {
+		panic("pop3test: no user " + user)
+	}
+	f(a)
 }
 
 // AddUser makes an empty maildrop, or changes the password of one there is.
@@ -58,7 +100,7 @@ func (b *Backend) Deliver(user, text string) (uid string) {
 	}
 	b.last++
 	uid = fmt.Sprintf("uid-%d", b.last)
-	a.messages = append(a.messages, message{uid, []byte(text)})
+	a.messages = append(a.messages, message{uid: uid, data: []byte(text)})
 	return uid
 }
 
@@ -106,12 +148,18 @@ func (b *Backend) Open(_ context.Context, id sasl.Identity) (pop3server.Maildrop
 	switch {
 	case a == nil:
 		return nil, pop3.Errorf(pop3.CodeSysPerm, "There is no maildrop")
+	case a.openErr != nil:
+		return nil, a.openErr
 	case a.locked:
 		return nil, pop3.ErrInUse
 	}
 	a.locked = true
 	return &maildrop{b: b, a: a, messages: append([]message{}, a.messages...)}, nil
 }
+
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 type maildrop struct {
 	b        *Backend
@@ -130,7 +178,12 @@ func (m *maildrop) Messages(context.Context) ([]pop3.Message, error) {
 }
 
 func (m *maildrop) Open(_ context.Context, i int) (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(m.messages[i].data)), nil
+	x := &m.messages[i]
+	if x.err == nil {
+		return io.NopCloser(bytes.NewReader(x.data)), nil
+	}
+	head := x.data[:min(max(x.after, 0), len(x.data))]
+	return io.NopCloser(io.MultiReader(bytes.NewReader(head), failing{x.err})), nil
 }
 
 func (m *maildrop) Commit(_ context.Context, deleted []int) error {
@@ -140,6 +193,9 @@ func (m *maildrop) Commit(_ context.Context, deleted []int) error {
 	}
 	m.b.mu.Lock()
 	defer m.b.mu.Unlock()
+	if err := m.a.commitErr; err != nil {
+		return err
+	}
 	var kept []message
 	for _, x := range m.a.messages {
 		if !gone[x.uid] {

@@ -3,7 +3,6 @@
 package pop3wire
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 	"strings"
@@ -118,7 +117,13 @@ func (p *UIDParser) Parse(line []byte) (pop3.UIDListing, error) {
 	return pop3.UIDListing{Number: n, UID: p.string(uid)}, nil
 }
 
-func trimUID(b []byte) []byte { return bytes.Trim(b, " \t") }
+func trimUID(b []byte) []byte {
+	b = skipSpaces(b)
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
 
 // ParseUID reads the text of the answer to UIDL of message n.
 func ParseUID(text string, n int) (pop3.UIDListing, error) {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -215,6 +217,9 @@ func TestDowngrade(t *testing.T) {
 	require.Equal(t, smtp.EnhancedCode{5, 6, 7}, code(send(plain, o, env, strings.NewReader("Subject: å\r\n"+message))))
 	env.Options.Body = smtp.BodyBinaryMIME
 	require.NoError(t, send(plain+encoded, o, env, strings.NewReader(message)))
+	env = envelope(t, "a@x.example", "b@bücher.example")
+	env.Options.Body = smtp.Body8BitMIME
+	require.NoError(t, send(plain+strings.Replace(encoded, "b@x.example", "b@xn--bcher-kva.example", 1), o, env, strings.NewReader(message)))
 }
 
 func TestBegin(t *testing.T) {
@@ -399,4 +404,40 @@ func TestOpportunistic421(t *testing.T) {
 	_, err := connect(t, offers("STARTTLS")+"C: STARTTLS\nS: 421 busy\n--- client close ---\n", o)
 	require.EqualError(t, err, "smtp: STARTTLS: 421 busy")
 	require.NotErrorIs(t, err, smtpclient.ErrTLSRequired)
+}
+
+// The size of a file is told, from where it stands.
+func TestFileSize(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "m"))
+	require.NoError(t, err)
+	defer f.Close()
+	_, err = f.WriteString("skiphi\r\n")
+	require.NoError(t, err)
+	_, err = f.Seek(4, io.SeekStart)
+	require.NoError(t, err)
+	c, err := connect(t, hello+"C: MAIL FROM:<a@x.example> SIZE=4\nC: RCPT TO:<b@x.example>\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 354 go\nC: hi\nC: .\nS: 250 ok\n"+quit, options())
+	require.NoError(t, err)
+	_, err = c.Send(t.Context(), envelope(t, "a@x.example", "b@x.example"), f)
+	require.NoError(t, err)
+	require.NoError(t, c.Quit(t.Context()))
+}
+
+// BenchmarkSend is messages of 1 KB over one connection in memory, whose
+// server answers at once.
+func BenchmarkSend(b *testing.B) {
+	message := bytes.Repeat([]byte(strings.Repeat("x", 76)+"\r\n"), 13)
+	client, server := testkit.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- answer(server, true) }()
+	c, err := smtpclient.NewClient(b.Context(), client, options())
+	require.NoError(b, err)
+	env := envelope(b, "a@x.example", "b@x.example")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.Send(b.Context(), env, bytes.NewReader(message)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	_ = c.Quit(b.Context())
+	<-done
 }

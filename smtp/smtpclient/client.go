@@ -2,7 +2,9 @@
 // 6409, RFC 2033).
 //
 // [Send] sends one message over a connection of its own. [Dial] opens a
-// connection that sends any number, with [Client.Send] or command by command.
+// connection that sends any number, with [Client.Send], as they come with
+// [Client.Begin], or command by command. A [Pool] keeps connections, a
+// [Deliverer] finds the servers of the recipients' domains.
 //
 // Every call takes a context. When it ends during a call, the call ends with
 // its cause, and the connection is closed: what the server makes of a command

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"github.com/mailwire/mailwire/internal/wire"
 	"github.com/mailwire/mailwire/mime"
@@ -157,6 +158,15 @@ func sizeOf(message io.Reader) (int64, bool) {
 	if l, ok := message.(interface{ Len() int }); ok {
 		return int64(l.Len()), true
 	}
+	if f, ok := message.(interface {
+		io.Seeker
+		Stat() (fs.FileInfo, error)
+	}); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			at, err := f.Seek(0, io.SeekCurrent)
+			return max(info.Size()-at, 0), err == nil
+		}
+	}
 	return 0, false
 }
 
@@ -176,7 +186,11 @@ func (c *Client) fit(env *smtp.Envelope, message io.Reader) (*smtp.Envelope, io.
 		}
 		if env.Options.UTF8 && message != nil {
 			var ok bool
-			if message, ok = asciiHeader(message); !ok {
+			var err error
+			if message, ok, err = asciiHeader(message); err != nil {
+				return nil, nil, err
+			}
+			if !ok {
 				return nil, nil, &ExtensionError{Extension: "SMTPUTF8", For: "a header that is not ASCII"}
 			}
 		}
@@ -223,8 +237,22 @@ const maxHeader = 64 << 10
 
 // asciiHeader says whether a message's header is ASCII, as far as it can be
 // seen, and returns the message from its beginning.
-func asciiHeader(message io.Reader) (io.Reader, bool) {
-	r := bufio.NewReaderSize(message, maxHeader)
+func asciiHeader(message io.Reader) (io.Reader, bool, error) {
+	s, ok := message.(io.Seeker)
+	if !ok {
+		r := bufio.NewReaderSize(message, maxHeader)
+		return r, peekASCII(r), nil
+	}
+	at, err := s.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return nil, false, err
+	}
+	ok = peekASCII(bufio.NewReaderSize(message, maxHeader))
+	_, err = s.Seek(at, io.SeekStart)
+	return message, ok, err
+}
+
+func peekASCII(r *bufio.Reader) bool {
 	for n := 512; ; n = min(2*n, maxHeader) {
 		b, err := r.Peek(n)
 		end := len(b)
@@ -235,14 +263,14 @@ func asciiHeader(message io.Reader) (io.Reader, bool) {
 		}
 		for _, c := range b[:end] {
 			if c >= 0x80 {
-				return r, false
+				return false
 			}
 		}
 		if end < len(b) || err != nil {
-			return r, true
+			return true
 		}
 		if n == maxHeader {
-			return r, false
+			return false
 		}
 	}
 }

@@ -22,7 +22,8 @@ import (
 //
 // A connection is used again only for the same address and the same *Options,
 // as long as these hold the same credentials, TLS settings and names as when
-// it was opened: it is never shared between credentials.
+// it was opened: it is never shared between credentials. What Options point
+// to, such as a *tls.Config, must not change.
 type Pool struct {
 	// MaxConns is the greatest number of connections to one address with
 	// one *Options; more wait. 4 when zero, no limit when negative.

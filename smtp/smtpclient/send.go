@@ -39,8 +39,8 @@ func Send(ctx context.Context, addr string, env *smtp.Envelope, message io.Reade
 // message had been sent, whether the server took it is not known. See
 // [Temporary] for whether to try again.
 //
-// A size that is not declared is taken from message where it has a Len
-// method. SMTPUTF8 is added where a path needs it, and where the server does
+// A size that is not declared is taken from message where it has a Len method
+// or is a file. SMTPUTF8 is added where a path needs it, and where the server does
 // not offer it domains are sent as A-labels. SIZE and AUTH= are left out where
 // they are not offered, and what Options.Optional says.
 //

@@ -63,3 +63,17 @@ func ExampleSession() {
 	}
 	fmt.Println(srv.ListenAndServe("127.0.0.1:2525"))
 }
+
+// relaySession says what it hands on, and is offered it.
+type relaySession struct{ mailbox }
+
+func (relaySession) Capabilities() smtpserver.Capabilities {
+	return smtpserver.Capabilities{DSN: true, Priority: true}
+}
+
+func ExampleCapable() {
+	var s smtpserver.Session = &relaySession{}
+	x := s.(smtpserver.Capable).Capabilities()
+	fmt.Println(x.DSN, x.DeliverBy)
+	// Output: true false
+}

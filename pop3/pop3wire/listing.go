@@ -105,6 +105,15 @@ func (p *UIDParser) string(b []byte) string {
 // Parse reads a line of the answer to UIDL. The UID is whatever the server
 // made it, without spaces at its ends. The error is a *ParseError.
 func (p *UIDParser) Parse(line []byte) (pop3.UIDListing, error) {
+	// Nearly all: digits, one space, the unique-id.
+	i, quick := 0, 0
+	for i < len(line) && i < 9 && '0' <= line[i] && line[i] <= '9' {
+		quick = quick*10 + int(line[i]-'0')
+		i++
+	}
+	if quick > 0 && i+1 < len(line) && line[i] == ' ' && line[i+1] > ' ' && line[len(line)-1] > ' ' {
+		return pop3.UIDListing{Number: quick, UID: p.string(line[i+1:])}, nil
+	}
 	n, b, ok := number(skipSpaces(line))
 	if !ok || n < 1 {
 		return pop3.UIDListing{}, badLine(line, 0, "expected a message number")

@@ -1,6 +1,7 @@
 package smtpclient_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -440,4 +441,49 @@ func BenchmarkSend(b *testing.B) {
 	}
 	_ = c.Quit(b.Context())
 	<-done
+}
+
+// A refusal of one of several chunks under way leaves the connection in step.
+func TestChunksRefusedUnderWay(t *testing.T) {
+	client, server := testkit.Pipe()
+	done := make(chan int, 1)
+	go func() {
+		defer server.Close()
+		r := bufio.NewReader(server)
+		chunks := 0
+		_, _ = io.WriteString(server, "220 mx\r\n")
+		for {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				done <- chunks
+				return
+			}
+			reply := "250 ok"
+			var n int
+			switch _, err := fmt.Sscanf(line, "BDAT %d", &n); {
+			case err == nil:
+				_, _ = r.Discard(n)
+				reply = "503 no"
+				if chunks++; chunks == 1 {
+					reply = "552 5.3.4 too large"
+				}
+			case strings.HasPrefix(line, "EHLO"):
+				reply = "250-mx\r\n250-PIPELINING\r\n250 CHUNKING"
+			case strings.HasPrefix(line, "QUIT"):
+				reply = "221 bye"
+			}
+			_, _ = io.WriteString(server, reply+"\r\n")
+		}
+	}()
+	o := options()
+	o.Chunking = smtpclient.ChunkAlways
+	c, err := smtpclient.NewClient(t.Context(), client, o)
+	require.NoError(t, err)
+	for range 2 {
+		_, err = c.Send(t.Context(), envelope(t, "a@x.example", "b@x.example"), unknownLength(strings.Repeat("x", 1<<20)))
+		require.Error(t, err)
+		require.NoError(t, c.Noop(t.Context()))
+	}
+	require.NoError(t, c.Quit(t.Context()))
+	require.Greater(t, <-done, 8)
 }

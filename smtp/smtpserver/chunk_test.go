@@ -2,6 +2,8 @@ package smtpserver_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/mailwire/mailwire/internal/testkit"
+	"github.com/mailwire/mailwire/smtp"
 	"github.com/mailwire/mailwire/smtp/smtpserver"
 )
 
@@ -114,3 +117,32 @@ func TestHugeChunks(t *testing.T) {
 		}
 	}
 }
+
+// A backend that copies gets what one that reads gets.
+func TestChunksCopied(t *testing.T) {
+	var got bytes.Buffer
+	failed := errors.New("full")
+	srv := newServer(smtpserver.MessageFunc(func(_ context.Context, env *smtp.Envelope, r io.Reader) error {
+		if env.From.Local == "full" {
+			_, err := io.Copy(failingWriter{failed}, r)
+			if !errors.Is(err, failed) {
+				return nil
+			}
+			return smtp.Errorf(452, smtp.EnhancedCode{4, 3, 1}, "%s", err)
+		}
+		_, err := io.Copy(&got, r)
+		return err
+	}))
+	srv.BareLineEnds = smtpserver.BareNormalise
+	l, stop := start(t, srv)
+	out := exchange(t, l, "EHLO c\r\nMAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 3\r\na\nbBDAT 0\r\nBDAT 4\r\n\r\r\ncBDAT 2 LAST\r\n.\r"+
+		"MAIL FROM:<full@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 6\r\nabcdefRSET\r\nQUIT\r\n")
+	require.Contains(t, out, "250 2.0.0 Message accepted\r\n")
+	require.Contains(t, out, "452 4.3.1 full\r\n250 2.0.0 OK\r\n221 ")
+	stop()
+	require.Equal(t, "a\r\nb\r\n\r\nc.\r\n", got.String())
+}
+
+type failingWriter struct{ err error }
+
+func (f failingWriter) Write([]byte) (int, error) { return 0, f.err }

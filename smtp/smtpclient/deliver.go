@@ -334,7 +334,7 @@ func (d *Deliverer) host(ctx context.Context, h host, policy *Policy, env *smtp.
 		return nil, err
 	}
 	defer c.Close()
-	res, err := c.Send(ctx, env, message)
+	res, err := c.sendParts(ctx, env, message)
 	if c.err == nil {
 		_ = c.Quit(ctx)
 		return res, err
@@ -345,6 +345,41 @@ func (d *Deliverer) host(ctx context.Context, h host, policy *Policy, env *smtp.
 	}
 	// Lost or 421 before the message was sent.
 	return nil, err
+}
+
+// sendParts is Send, in several transactions where the server takes fewer
+// recipients in one (RFC 9422 section 3.2).
+func (c *Client) sendParts(ctx context.Context, env *smtp.Envelope, message io.ReadSeeker) (*smtp.Result, error) {
+	most := c.ext.Limits().RcptMax
+	if most == 0 || len(env.To) <= most {
+		return c.Send(ctx, env, message)
+	}
+	start, err := message.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return failed(env, err), err
+	}
+	all := &smtp.Result{Recipients: make([]smtp.Verdict, 0, len(env.To))}
+	var first error
+	for len(all.Recipients) < len(env.To) {
+		from := len(all.Recipients)
+		part := &smtp.Envelope{From: env.From, Options: env.Options, To: env.To[from:min(from+most, len(env.To))]}
+		_, err := message.Seek(start, io.SeekStart)
+		res := failed(part, err)
+		if err == nil {
+			res, err = c.Send(ctx, part, message)
+		}
+		if all.Reply.Code == 0 || res.Accepted() > 0 {
+			all.Reply = res.Reply
+		}
+		all.Recipients = append(all.Recipients, res.Recipients...)
+		if first == nil {
+			first = err
+		}
+	}
+	if all.Accepted() > 0 {
+		first = nil
+	}
+	return all, first
 }
 
 func (d *Deliverer) dial(ctx context.Context, h host, mode TLSMode) (*Client, error) {

@@ -109,6 +109,12 @@ func TestDeliver(t *testing.T) {
 		{"this host is the best", []string{"b@loop.example"}, nil, "", []string{"smtp: 554 5.4.6 mail for loop.example loops back to this host"}, []bool{false}},
 		{"only better ones than this host", []string{"b@backup.example"}, nil, "192.0.2.12:25", []string{"mx2.two.example [192.0.2.12]: smtpclient: connection refused"}, []bool{true}},
 		{"A-labels", []string{"b@bücher.example"}, []string{hello + to("xn--bcher-kva.example") + quit}, "192.0.2.12:25", []string{""}, nil},
+		{"more recipients than the server takes", []string{"b@[192.0.2.7]", "c@[192.0.2.7]", "d@[192.0.2.7]"},
+			[]string{offers("PIPELINING", "LIMITS RCPTMAX=2") + "C: MAIL FROM:<a@x.example>\nC: RCPT TO:<b@[192.0.2.7]>\nC: RCPT TO:<c@[192.0.2.7]>\nC: DATA\nS: 250 ok\nS: 250 ok\nS: 550 no\nS: 354 go\nC: hi\nC: .\nS: 250 ok\n" +
+				"C: MAIL FROM:<a@x.example>\nC: RCPT TO:<d@[192.0.2.7]>\n" + again + quit}, "192.0.2.7:25", []string{"", "smtp: RCPT TO:<c@[192.0.2.7]>: 550 no", ""}, []bool{false, false, false}},
+		{"lost between two parts", []string{"b@[192.0.2.7]", "c@[192.0.2.7]"},
+			[]string{offers("PIPELINING", "LIMITS RCPTMAX=1") + "C: MAIL FROM:<a@x.example>\nC: RCPT TO:<b@[192.0.2.7]>\n" + again + "C: MAIL FROM:<a@x.example>\nC: RCPT TO:<c@[192.0.2.7]>\nC: DATA\n--- close ---\n"},
+			"192.0.2.7:25", []string{"", "smtpclient: MAIL FROM:<a@x.example>: unexpected EOF"}, []bool{false, true}},
 		{"several domains", []string{"b@implicit.example", "b@null.example", "b@[192.0.2.7]"}, []string{hello + to("implicit.example") + quit, hello + to("[192.0.2.7]") + quit}, "192.0.2.20:25 192.0.2.7:25",
 			[]string{"", "smtp: 556 5.1.10 domain null.example takes no mail (null MX)", ""}, []bool{false, false, false}},
 	} {

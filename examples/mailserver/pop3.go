@@ -46,6 +46,7 @@ type maildrop struct {
 	inbox *maildir.Folder
 	lock  *maildir.Lock
 	uids  []uint32
+	seen  []bool // by index: retrieved in this session
 }
 
 func (d *maildrop) Messages(ctx context.Context) ([]pop3.Message, error) {
@@ -55,7 +56,7 @@ func (d *maildrop) Messages(ctx context.Context) ([]pop3.Message, error) {
 			return nil, err
 		}
 		d.uids = append(d.uids, m.UID)
-		messages = append(messages, pop3.Message{Size: m.Size, UID: fmt.Sprintf("%d.%d", d.inbox.UIDValidity(), m.UID)})
+		messages = append(messages, pop3.Message{Size: m.Size, UID: fmt.Sprintf("%d.%d", d.inbox.UIDValidity(), m.UID), Received: m.Date})
 	}
 	return messages, d.sizes.correct(ctx, d.inbox, d.uids, messages)
 }
@@ -86,8 +87,32 @@ func (d *maildrop) Commit(ctx context.Context, deleted []int) error {
 	return err
 }
 
+// Seen is kept until the session's end: each change of flags waits for the
+// disk.
+func (d *maildrop) Seen(_ context.Context, i int) error {
+	if d.seen == nil {
+		d.seen = make([]bool, len(d.uids))
+	}
+	d.seen[i] = true
+	return nil
+}
+
+func (d *maildrop) storeSeen() error {
+	var ranges []maildir.Range
+	for i, seen := range d.seen {
+		if seen {
+			ranges = append(ranges, maildir.Range{First: d.uids[i], Last: d.uids[i]})
+		}
+	}
+	if len(ranges) == 0 {
+		return nil
+	}
+	_, err := d.inbox.Store(context.Background(), ranges, maildir.FlagChange{Op: maildir.Add, Flags: maildir.Seen})
+	return err
+}
+
 func (d *maildrop) Close() error {
-	return errors.Join(d.inbox.Close(), d.lock.Close())
+	return errors.Join(d.storeSeen(), d.inbox.Close(), d.lock.Close())
 }
 
 // popSizes are the sizes in POP3 of the messages in which they are not what

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -96,4 +97,26 @@ func TestPOP3Sizes(t *testing.T) {
 	require.NoError(t, sizes.correct(t.Context(), inbox, []uint32{1}, messages))
 	require.EqualValues(t, 1, sizes.known)
 	require.EqualValues(t, 17, messages[0].Size)
+}
+
+// What was retrieved by POP3 is seen in IMAP, whether QUIT came or not.
+func TestPOP3Seen(t *testing.T) {
+	s := startServer(t, serverArgs(memoryDir(t))...)
+	c := s.imap("ada")
+	for range 3 {
+		_, err := c.Append(t.Context(), imap.Inbox, strings.NewReader("Subject: x\r\n\r\nx\r\n"), nil)
+		require.NoError(t, err)
+	}
+	p := s.pop3("ada")
+	for m, err := range p.RetrieveAll(t.Context(), 1, 3) {
+		require.NoError(t, err)
+		_, err = io.Copy(io.Discard, m)
+		require.NoError(t, err)
+	}
+	require.NoError(t, p.Close())
+	require.Eventually(t, func() bool {
+		st, err := c.Status(t.Context(), imap.Inbox, imap.StatusUnseen)
+		require.NoError(t, err)
+		return st.Unseen == 1
+	}, 10*time.Second, 10*time.Millisecond)
 }

@@ -84,6 +84,9 @@ func Certificate(names ...string) tls.Certificate {
 // Authority is the pool of the one authority that Certificate signs with.
 func Authority() *x509.CertPool { return authority().pool }
 
+// AuthorityCertificate is that authority's own certificate.
+func AuthorityCertificate() *x509.Certificate { return authority().cert }
+
 // TLS returns the configurations of a server with a Certificate of these names
 // ("localhost", 127.0.0.1 and ::1 without any) and of a client that trusts it
 // and asks for the first.

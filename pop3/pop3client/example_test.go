@@ -38,7 +38,35 @@ func ExampleDial() {
 	}
 }
 
-// Leave the messages on the server, and fetch those not seen before.
+// Fetch all messages, asking for the next before the last has come, and delete
+// those that could be saved.
+func ExampleClient_RetrieveAll() {
+	ctx := context.Background()
+	c, err := pop3client.Dial(ctx, "pop.example.org:995", &pop3client.Options{Auth: &sasl.Credentials{User: "ada", Password: "secret"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	var saved []int
+	for m, err := range c.RetrieveAll(ctx) {
+		if err == nil {
+			_, err = io.Copy(os.Stdout, m)
+		}
+		if err != nil {
+			log.Print(err)
+			continue
+		}
+		saved = append(saved, m.Number)
+	}
+	if err := c.DeleteAll(ctx, saved...); err != nil {
+		log.Print(err)
+	}
+	if err := c.Quit(ctx); err != nil {
+		log.Fatal(err) // some may be there still
+	}
+}
+
+// See which messages were not seen before; Leave does more of it.
 func ExampleClient_UIDL() {
 	seen := map[string]bool{}
 	ctx := context.Background()

@@ -17,8 +17,8 @@ type Limits struct {
 	// ErrorDelay is how late; 1 second by default. Failed authentications
 	// are always answered late.
 	ErrorDelay time.Duration
-	// MaxNoops is the number of commands without use (NOOP, CAPA, bare AUTH,
-	// USER, RSET) after which the connection is closed; 1000 by default. A
+	// MaxNoops is the number of commands without use (NOOP, CAPA, AUTH,
+	// USER, RSET, UTF8, LANG, XCLIENT) after which the connection is closed; 1000 by default. A
 	// command that succeeds on a message sets the count back.
 	MaxNoops int
 	// MaxAuthFailures is the number of failed authentications after which

@@ -33,7 +33,7 @@ func file(t *testing.T, text string) string {
 }
 
 // start serves p on loopback.
-func start(t testing.TB, p *proxy) string {
+func start(t testing.TB, p *proxy, change ...func(*pop3server.Server)) string {
 	t.Helper()
 	p.cleartext = true
 	if p.log == nil {
@@ -43,6 +43,9 @@ func start(t testing.TB, p *proxy) string {
 	s.Logger, s.Domain = p.log, "proxy.example.test"
 	s.Limits.ErrorDelay, s.Limits.MaxConnsPerAddr = -1, -1
 	s.TrustXClient = []netip.Prefix{netip.MustParsePrefix("127.0.0.2/32")}
+	for _, f := range change {
+		f(s)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	done := make(chan error, 1)
@@ -107,6 +110,34 @@ func TestProxy(t *testing.T) {
 	var refused *pop3.Error
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, pop3.CodeSysTemp, refused.Code)
+}
+
+// TLS on both sides, of a session with more than one record of it.
+func TestTLSBothSides(t *testing.T) {
+	ctx := t.Context()
+	srv := pop3test.NewServer(t)
+	srv.AddUser("ada", "secret")
+	want := "Subject: x\r\n\r\n" + strings.Repeat("a line of the message\r\n", 20000)
+	for range 5 {
+		srv.Deliver("ada", want)
+	}
+	addr := start(t, &proxy{routes: routes{{name: "ada", addr: srv.Addr, tls: srv.ClientTLS()}}}, func(s *pop3server.Server) {
+		s.TLSConfig, s.RequireTLS = srv.Config.TLSConfig, true
+	})
+	c, err := pop3client.Dial(ctx, addr, &pop3client.Options{TLSConfig: srv.ClientTLS(), User: "ada", Password: "secret"})
+	require.NoError(t, err)
+	n := 0
+	for m, err := range c.RetrieveAll(ctx) {
+		require.NoError(t, err)
+		data, err := io.ReadAll(m)
+		require.NoError(t, err)
+		require.Equal(t, want, string(data))
+		n++
+	}
+	require.Equal(t, 5, n)
+	require.NoError(t, c.Quit(ctx))
+	_, err = dial(t, addr, "ada", "secret")
+	require.ErrorIs(t, err, pop3.ErrAuth, "not without TLS")
 }
 
 // Passwords are checked here, and the master logs in as the user.

@@ -567,6 +567,9 @@ func (f *folder) paramValue(value string, params Params) error {
 	if value == "" {
 		return fault(-1, "no value before the parameters")
 	}
+	if len(value) > maxWord {
+		return fault(-1, "a value of %d octets fits in no line", len(value))
+	}
 	for i := 0; i < len(value); i++ {
 		if c := value[i]; (!isToken(c) || c > 127) && (c != '/' || i == 0 || i == len(value)-1) {
 			return fault(i, "octet 0x%02x in the value", c)

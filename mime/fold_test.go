@@ -163,6 +163,7 @@ func TestFieldRefuses(t *testing.T) {
 		{AddressField("S", Address{Kind: AddressGroupStart, Mailbox: " "}, Address{Kind: AddressGroupEnd}), `mime: "S" field: address 1 begins a group without a name`},
 		{AddressField("S", Address{Kind: AddressGroupStart, Mailbox: "g"}, Address{Kind: AddressGroupStart, Mailbox: "h"}), `mime: "S" field: address 2 begins a group within a group`},
 		{ParamField("S", "", nil), `mime: "S" field: no value before the parameters`},
+		{ParamField("S", strings.Repeat("x", 1000), nil), `mime: "S" field: a value of 1000 octets fits in no line`},
 		{ParamField("S", "text/", nil), `mime: "S" field: octet 0x2f in the value at octet 4`},
 		{ParamField("S", "a;b", nil), `mime: "S" field: octet 0x3b in the value at octet 1`},
 		{ParamField("S", "é", nil), `mime: "S" field: octet 0xc3 in the value at octet 0`},

@@ -13,7 +13,7 @@ func (p *parser) bounce(r *Report) (bool, error) {
 	if n == nil {
 		return false, err
 	}
-	x := extractor{n: n, limit: p.lim.Recipients, index: map[string]int{}}
+	x := extractor{n: n, limit: p.lim.Recipients, index: map[string]int{}, warn: delay(n, p.from)}
 	name := ""
 	for i := range systems {
 		if s := &systems[i]; s.matches(n, p.from) {
@@ -60,6 +60,7 @@ func (p *parser) bounce(r *Report) (bool, error) {
 // An extractor collects recipients.
 type extractor struct {
 	n     *notice
+	warn  bool // the notice says that more is tried
 	limit int
 	list  []*found
 	index map[string]int // by address in lower case
@@ -162,13 +163,12 @@ func (x *extractor) run(s *system) {
 		}
 	}
 	slices.SortStableFunc(regions, func(a, b region) int { return a.at - b.at })
-	warn := containsAny(flat, warnings)
 	action := Failed
 	for i, r := range regions {
 		if r.action != "" {
 			action = r.action
 		}
-		if warn && action == Failed {
+		if x.warn && action == Failed {
 			action = Delayed
 		}
 		to := len(x.n.lines)
@@ -193,7 +193,7 @@ func (x *extractor) run(s *system) {
 // generic reads the notice of an unknown system.
 func (x *extractor) generic() {
 	action := Failed
-	if containsAny(x.n.flat, warnings) {
+	if x.warn {
 		action = Delayed
 	}
 	x.lines(0, len(x.n.lines), action)
@@ -202,7 +202,7 @@ func (x *extractor) generic() {
 // only keeps the recipients of X-Failed-Recipients, and takes the whole text for those that the text does not name.
 func (x *extractor) only(failed []string) {
 	action := Failed
-	if containsAny(x.n.flat, warnings) {
+	if x.warn {
 		action = Delayed
 	}
 	all := x.index
@@ -445,7 +445,8 @@ func (x *extractor) transcript(lines []string, action Action) {
 	}
 }
 
-// recipients makes verdicts of what was found. With evident, one without an SMTP reply, a status or a known reason does not count.
+// recipients makes verdicts of what was found. With evident, one without an SMTP reply, a status or a known reason does not count,
+// and one whose reply or status is of success, without a reason beside it, was delivered.
 func (x *extractor) recipients(evident bool) []Recipient {
 	var l []Recipient
 	x.last = nil
@@ -460,6 +461,9 @@ func (x *extractor) recipients(evident bool) []Recipient {
 			r.RemoteMTA = v.host
 		}
 		r.complete()
+		if _, _, known := reason(v.diagnostic); evident && r.Status[0] == 2 && !known {
+			r.Action = Delivered
+		}
 		if r.Action == Failed && r.Status[0] == 2 || r.Action == Delayed && r.Status[0] != 4 {
 			// The code is of another step of the delivery.
 			r.Status = Status{map[Action]int{Failed: 5, Delayed: 4}[r.Action], r.Status[1], r.Status[2]}

@@ -138,6 +138,8 @@ func TestComplete(t *testing.T) {
 		{Recipient{Diagnostic: "250 ok"}, Status{2, 0, 0}, Delivered},
 		{Recipient{Diagnostic: "550 User unknown"}, Status{5, 1, 1}, Failed},
 		{Recipient{Diagnostic: "mailbox full", Action: Failed}, Status{5, 2, 2}, Failed},
+		{Recipient{Diagnostic: "Connection timed out", Action: Failed}, Status{4, 4, 1}, Failed},
+		{Recipient{Diagnostic: "550 5.4.1 Recipient rejected", Action: Failed}, Status{5, 4, 1}, Failed},
 		{Recipient{Diagnostic: "greylisted", Action: Delayed}, Status{4, 7, 1}, Delayed},
 		{Recipient{Action: Failed}, Status{5, 0, 0}, Failed},
 		{Recipient{Action: Delayed}, Status{4, 0, 0}, Delayed},
@@ -149,6 +151,38 @@ func TestComplete(t *testing.T) {
 		got.complete()
 		assert.Equal(t, c.want, got.Status, "%+v", c.in)
 		assert.Equal(t, c.act, got.Action, "%+v", c.in)
+	}
+}
+
+// What a mail system of no known layout says: only a failure that is final may stop a sender.
+func TestGenericAction(t *testing.T) {
+	for _, c := range []struct {
+		subject, text string
+		action        Action
+		permanent     bool
+	}{
+		{"Undelivered Mail", "It failed.\n\n<joe@example.net>: user unknown\n", Failed, true},
+		{"Undelivered Mail", "It failed.\n\n<joe@example.net>: 550 5.1.1 user unknown\n", Failed, true},
+		{"Undelivered Mail", "It failed.\n\n<joe@example.net>: 451 4.4.1 timeout\n", Failed, false},
+		{"Undelivered Mail", "It failed.\n\n<joe@example.net>: Connection refused\n", Failed, false},
+		{"Undelivered Mail", "It failed.\n\n<joe@example.net>: user unknown (250 after MAIL)\n", Failed, true},
+		{"Warning: could not send message for past 4 hours", "See below.\n\n<joe@example.net>: mailbox full\n", Delayed, false},
+		{"Delivery Status Notification (Delay)", "See below.\n\n<joe@example.net>: 552 mailbox full\n", Delayed, false},
+		{"Delayed Mail", "See below.\n\n<joe@example.net>: user unknown\n", Delayed, false},
+		{"Mail delivery", "It could not be delivered yet, we will keep on trying.\n\n<joe@example.net>: 451 4.4.1 timeout\n", Delayed, false},
+		{"Mail delivery", "The message is still in the queue.\n\n<joe@example.net>: mailbox full\n", Delayed, false},
+		{"Mail delivery", "There is no need to resend your message.\n\n<joe@example.net>: mailbox full\n", Delayed, false},
+		{"Mail delivery", "We will continue to try.\n\n<joe@example.net>: mailbox full\n", Delayed, false},
+		{"Mail delivery", "Delivery is pending.\n\n<joe@example.net>: mailbox full\n", Delayed, false},
+		{"Mail delivery", "Die Zustellung verzögert sich.\n\n<joe@example.net>: mailbox full\n", Delayed, false},
+		{"Mail delivery", "It has been delivered.\n\n<joe@example.net>: 250 2.1.5 Ok\n", Delivered, false},
+	} {
+		r := ParseBytes([]byte("Return-Path: <>\nFrom: MAILER-DAEMON@mx.example.org\nSubject: "+c.subject+
+			"\nContent-Type: text/plain; charset=utf-8\n\n"+c.text), nil)
+		if assert.Len(t, r.Recipients, 1, "%q %q", c.subject, c.text) {
+			assert.Equal(t, c.action, r.Recipients[0].Action, "%q %q", c.subject, c.text)
+			assert.Equal(t, c.permanent, r.Recipients[0].Permanent(), "%q %q", c.subject, c.text)
+		}
 	}
 }
 

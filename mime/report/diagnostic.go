@@ -130,7 +130,8 @@ func (r *Recipient) complete() {
 			r.Action = Failed
 		}
 	}
-	if r.Status.IsZero() {
+	guessed := r.Status.IsZero()
+	if guessed {
 		switch r.Action {
 		case Failed:
 			r.Status[0] = 5
@@ -144,6 +145,10 @@ func (r *Recipient) complete() {
 	if r.Status[0] > 2 && r.Status[1] == 0 && r.Status[2] == 0 {
 		if s, d, ok := reason(r.Diagnostic); ok {
 			r.Status[1], r.Status[2] = s, d
+			// A host that does not answer says nothing about the address (RFC 3463 section 3.5).
+			if guessed && (s == 4 && d <= 3 || s == 3 && d == 2) {
+				r.Status[0] = 4
+			}
 		}
 	}
 }

@@ -28,6 +28,28 @@ var warnings = []string{
 	"has been delayed", "will keep trying", "no action is required on your part",
 	"delivery to these recipients or distribution lists has been delayed", "this message hasn't been delivered yet",
 	"hasn't been delivered yet",
+	"could not be delivered yet", "has not been delivered yet", "have not been delivered yet", "could not yet be delivered",
+	"will keep on trying", "still trying to deliver", "is still trying", "is still queued", "message still queued",
+	"still in the queue", "still in queue", "remains in the queue", "will try again for", "will continue to try",
+	"will continue trying", "will continue to retry", "delivery will be attempted for", "will try to deliver it for",
+	"no need to resend", "do not have to resend", "do not resend", "delivery is pending", "delivery is deferred",
+	"has been deferred", "delivery is delayed", "message is delayed", "message delayed", "delivery delayed",
+	"temporary delay", "delay notice", "delay notification",
+	"verzögert sich", "verzoegert sich", "wurde verzögert", "noch nicht zugestellt", "wird weiterhin versucht",
+	"n'a pas encore été", "a été retardé", "aún no se ha", "se ha retrasado", "non è stato ancora", "è in ritardo",
+	"ainda não foi", "nog niet afgeleverd", "is vertraagd", "ещё не доставлено", "еще не доставлено", "доставка задерживается",
+}
+
+// delaySubjects is beginnings of subjects, in lower case, that make a bounce a delay.
+var delaySubjects = []string{
+	"warning: could not send message", "warning: message still undelivered", "delayed mail", "delayed delivery",
+	"delivery delay", "delivery is delayed", "delivery of your message is delayed", "message delayed", "mail delayed",
+	"delivery status notification (delay", "mail delivery delayed", "mail delivery delay",
+}
+
+// delay tells whether a bounce says that more is tried.
+func delay(n *notice, s sender) bool {
+	return containsAny(n.flat, warnings) || prefixAny(s.subject, delaySubjects)
 }
 
 // systems is tried in order: a more special one stands before the one whose software it runs.

@@ -461,7 +461,7 @@ func (x *extractor) recipients(evident bool) []Recipient {
 			r.RemoteMTA = v.host
 		}
 		r.complete()
-		if _, _, known := reason(v.diagnostic); evident && r.Status[0] == 2 && !known {
+		if evident && r.Status[0] == 2 && !v.known {
 			r.Action = Delivered
 		}
 		if r.Action == Failed && r.Status[0] == 2 || r.Action == Delayed && r.Status[0] != 4 {
@@ -477,7 +477,8 @@ func (x *extractor) recipients(evident bool) []Recipient {
 type verdict struct {
 	diagnostic, host string
 	reply            int
-	evident          bool // it has a reply, a status or a known reason
+	known            bool // it has a known reason
+	evident          bool // it has one, or a reply or a status
 }
 
 // verdict reads the text of f. Recipients that share their text, as those of one list do, share what is read.
@@ -493,8 +494,8 @@ func (x *extractor) verdict(f *found) *verdict {
 		}
 	}
 	at, code := findReply(v.diagnostic)
-	_, _, known := reason(v.diagnostic)
-	v.evident = code != 0 || known || !findStatus(v.diagnostic).IsZero()
+	_, _, v.known = reason(v.diagnostic)
+	v.evident = code != 0 || v.known || !findStatus(v.diagnostic).IsZero()
 	if code != 0 {
 		v.diagnostic = trimDiagnostic(v.diagnostic[at:])
 	}

@@ -1,4 +1,4 @@
-// Package interop holds tests that run real mail programs against this
+// Package interop holds tests that run real mail programs and servers against this
 // module's servers. They are behind the build tag interop:
 //
 //	go test -tags interop ./internal/interop

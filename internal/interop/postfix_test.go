@@ -24,13 +24,28 @@ type postfix struct {
 // startPostfix starts a server that ends with the test. main are further lines of main.cf, services of master.cf.
 func startPostfix(t *testing.T, main []string, services ...string) *postfix {
 	t.Helper()
+	p := newPostfix(t)
+	p.start(t, main, services...)
+	return p
+}
+
+// newPostfix is one that has a folder, and is not started.
+func newPostfix(t *testing.T) *postfix {
+	t.Helper()
 	needRoot(t, "postfix")
 	program(t, "postfix")
+	return &postfix{dir: openDir(t)}
+}
+
+// config is the folder of its configuration.
+func (p *postfix) config() string { return filepath.Join(p.dir, "etc") }
+
+func (p *postfix) start(t *testing.T, main []string, services ...string) {
+	t.Helper()
 	daemons := "/usr/lib/postfix/sbin"
 	if _, err := os.Stat(daemons); err != nil {
 		t.Skip("postfix's daemons are not in " + daemons)
 	}
-	p := &postfix{dir: openDir(t)}
 	cert, key, ca := keyPair(t, p.dir, "localhost", "127.0.0.1")
 	require.NoError(t, os.Chmod(ca, 0o644))
 	port := freePort(t)
@@ -39,7 +54,7 @@ func startPostfix(t *testing.T, main []string, services ...string) *postfix {
 		require.NoError(t, os.Mkdir(filepath.Join(p.dir, name), 0o755))
 	}
 	require.NoError(t, exec.Command("chown", "postfix", filepath.Join(p.dir, "data")).Run())
-	config := filepath.Join(p.dir, "etc")
+	config := p.config()
 	write(t, config, "main.cf", strings.Join(append([]string{
 		"compatibility_level = 3.6",
 		"queue_directory = " + p.dir + "/queue",
@@ -98,5 +113,4 @@ func startPostfix(t *testing.T, main []string, services ...string) *postfix {
 		}
 	})
 	listening(t, "tcp", p.addr, log)
-	return p
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -161,10 +163,33 @@ func TestPostfixServerSASL(t *testing.T) {
 		"smtpd_sasl_security_options = noanonymous, noplaintext", "smtpd_sasl_tls_security_options = noanonymous", "smtpd_delay_reject = no",
 		"smtpd_tls_auth_only = no", "smtpd_client_restrictions =", "smtpd_relay_restrictions = permit_sasl_authenticated, reject",
 		"default_transport = discard", "relay_transport = discard"})
-	for _, c := range saslCases("PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER") {
+	sendEachWay(t, p, d.tls, "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER")
+}
+
+// Postfix's server, whose SASL is Cyrus'.
+func TestPostfixCyrusServerSASL(t *testing.T) {
+	p := newPostfix(t)
+	dir := openDir(t)
+	db := filepath.Join(dir, "sasldb2")
+	must(t, dir, password, "saslpasswd2", "-f", db, "-p", "-c", "-u", "mx.example.test", "ada")
+	conf := write(t, p.config(), "sasl/smtpd.conf", "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: "+db+"\nmech_list: PLAIN LOGIN CRAM-MD5 DIGEST-MD5 SCRAM-SHA-1 SCRAM-SHA-256 SCRAM-SHA-512\n")
+	require.NoError(t, os.Chmod(conf, 0o644))
+	require.NoError(t, os.Chmod(filepath.Dir(conf), 0o755))
+	must(t, dir, "", "chown", "postfix", dir, db)
+	p.start(t, []string{"smtpd_sasl_auth_enable = yes", "smtpd_sasl_type = cyrus", "smtpd_sasl_path = smtpd",
+		"smtpd_sasl_local_domain = mx.example.test", "smtpd_sasl_security_options = noanonymous, noplaintext", "smtpd_sasl_tls_security_options = noanonymous",
+		"smtpd_delay_reject = no", "smtpd_client_restrictions =", "smtpd_relay_restrictions = permit_sasl_authenticated, reject",
+		"default_transport = discard", "relay_transport = discard"})
+	_, client := testkit.TLS("localhost")
+	sendEachWay(t, p, client, "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
+}
+
+// sendEachWay sends by a server that relays for those who logged in.
+func sendEachWay(t *testing.T, p *postfix, config *tls.Config, mechanisms ...string) {
+	for _, c := range saslCases(mechanisms...) {
 		t.Run(c.mechanism, func(t *testing.T) {
 			send := func(mode smtpclient.TLSMode, creds *sasl.Credentials) error {
-				o := &smtpclient.Options{TLS: mode, TLSConfig: c.clientTLS(d.tls), HelloName: "client.example.test"}
+				o := &smtpclient.Options{TLS: mode, TLSConfig: c.clientTLS(config), HelloName: "client.example.test"}
 				if creds != nil {
 					o.Auth = creds
 				}

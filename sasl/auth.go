@@ -96,8 +96,9 @@ type Auth struct {
 	// exchange. Claim.User is what the client claims, and empty where the
 	// mechanism does not say it in advance.
 	Before func(ctx context.Context, c Claim) error
-	// After is called with the outcome of each check that Before let pass,
-	// nil for success. An exchange that the client gives up has none.
+	// After is called once with the outcome of each check that Before let
+	// pass, nil for success, after a malformed message and a panic too. An
+	// exchange that the client gives up has none.
 	After func(ctx context.Context, c Claim, err error)
 
 	// AllowCleartext offers mechanisms that show the secret on a line that
@@ -231,6 +232,12 @@ func (a *Auth) Start(ctx context.Context, mechanism string, line Line) (Server, 
 		return nil, err
 	}
 	e := &exam{a: a, ctx: ctx, claim: Claim{Mechanism: name, Remote: line.Remote}}
+	return &examined{e.server(name, line), e}, nil
+}
+
+// server is that of a mechanism that is offered.
+func (e *exam) server(name string, line Line) Server {
+	a := e.a
 	if h, plus, ok := scramName(name); ok {
 		return &scramServer{
 			hash: h, plus: plus, plusOffered: a.offersPlus("SCRAM-", &line), line: line, nonce: a.newNonce, grant: e.finish,
@@ -238,32 +245,32 @@ func (a *Auth) Start(ctx context.Context, mechanism string, line Line) (Server, 
 				if err := e.before(user); err != nil {
 					return nil, false, err
 				}
-				return a.scramKeys(ctx, user, h)
+				return a.scramKeys(e.ctx, user, h)
 			},
-		}, nil
+		}
 	}
 	switch name {
 	case "EXTERNAL":
-		return &externalServer{check: func(authzid string) (Identity, error) { return e.certificate(line.PeerCertificates, authzid) }}, nil
+		return &externalServer{check: func(authzid string) (Identity, error) { return e.certificate(line.PeerCertificates, authzid) }}
 	case "ANONYMOUS":
-		return &anonymousServer{check: e.anonymous}, nil
+		return &anonymousServer{check: e.anonymous}
 	case "OAUTHBEARER", "XOAUTH2":
-		return &bearerServer{name: name, check: e.token}, nil
+		return &bearerServer{name: name, check: e.token}
 	case "CRAM-MD5":
-		return &cramServer{challenge: cramChallenge(a.newNonce(), a.Hostname), verify: e.secret}, nil
+		return &cramServer{challenge: cramChallenge(a.newNonce(), a.Hostname), verify: e.secret}
 	case "DIGEST-MD5":
 		realm := a.Realm
 		if realm == "" {
 			realm = a.Hostname
 		}
-		return &digestServer{nonce: a.newNonce(), realm: realm, service: line.Service, host: a.Hostname, verify: e.digest}, nil
+		return &digestServer{nonce: a.newNonce(), realm: realm, service: line.Service, host: a.Hostname, verify: e.digest}
 	case "GSSAPI":
 		return &gssapiServer{check: e.principal, accept: func() (GSSContext, error) {
 			if err := e.before(""); err != nil {
 				return nil, err
 			}
 			return a.GSSAPI.Accept(line.Service, nil)
-		}}, nil
+		}}
 	case "GS2-KRB5", "GS2-KRB5-PLUS":
 		return &gs2Server{
 			plus: name == "GS2-KRB5-PLUS", plusOffered: a.offersPlus("GS2-", &line), line: line, check: e.principal,
@@ -273,11 +280,11 @@ func (a *Auth) Start(ctx context.Context, mechanism string, line Line) (Server, 
 				}
 				return a.GSSAPI.Accept(line.Service, bindings)
 			},
-		}, nil
+		}
 	case "LOGIN":
-		return &loginServer{check: e.password}, nil
+		return &loginServer{check: e.password}
 	}
-	return &plainServer{check: e.password}, nil
+	return &plainServer{check: e.password}
 }
 
 // asciiUpper leaves what is not ASCII alone: no mechanism has it.
@@ -306,7 +313,7 @@ func (a *Auth) newNonce() string {
 // CheckPassword authenticates by a name and a password given as they are,
 // for POP3's USER and PASS and IMAP's LOGIN; via names the command. The error
 // is as Server.Next's, or ErrMechanism or ErrEncryption.
-func (a *Auth) CheckPassword(ctx context.Context, via string, line Line, user, password string) (Identity, error) {
+func (a *Auth) CheckPassword(ctx context.Context, via string, line Line, user, password string) (id Identity, err error) {
 	if !a.CanPassword(line) {
 		if a.NeedsEncryption(line) {
 			return Identity{}, ErrEncryption
@@ -314,17 +321,19 @@ func (a *Auth) CheckPassword(ctx context.Context, via string, line Line, user, p
 		return Identity{}, ErrMechanism
 	}
 	e := &exam{a: a, ctx: ctx, claim: Claim{Mechanism: via, Remote: line.Remote}}
+	defer e.settle(&err)()
 	return e.password("", user, password)
 }
 
 // CheckAPOP authenticates by POP3's APOP (RFC 1939 section 7): timestamp is
 // the one of the greeting with its angle brackets, digest what the client
 // sent. The error is as Server.Next's, or ErrMechanism.
-func (a *Auth) CheckAPOP(ctx context.Context, line Line, timestamp, user, digest string) (Identity, error) {
+func (a *Auth) CheckAPOP(ctx context.Context, line Line, timestamp, user, digest string) (id Identity, err error) {
 	if !a.CanAPOP() {
 		return Identity{}, ErrMechanism
 	}
 	e := &exam{a: a, ctx: ctx, claim: Claim{Mechanism: "APOP", Remote: line.Remote}}
+	defer e.settle(&err)()
 	return e.secret(user, func(secret string) bool {
 		sum := md5.Sum([]byte(timestamp + secret))
 		return hmac.Equal([]byte(strings.ToLower(digest)), hex.AppendEncode(nil, sum[:]))
@@ -338,14 +347,55 @@ type exam struct {
 	a     *Auth
 	ctx   context.Context
 	claim Claim
+	// open is set between Auth.Before and Auth.After.
+	open bool
+}
+
+// examined sees to it that a check that began ends, however the exchange
+// fails.
+type examined struct {
+	Server
+	e *exam
+}
+
+func (s *examined) Next(response []byte) (challenge []byte, done bool, err error) {
+	defer s.e.settle(&err)()
+	return s.Server.Next(response)
+}
+
+// errPanicked is what Auth.After is told of a check that panicked.
+var errPanicked = errors.New("sasl: a function of Auth panicked")
+
+// settle returns what is to be deferred: it tells Auth.After of a check that
+// ended by err, or by a panic, and was not told of yet.
+func (e *exam) settle(err *error) func() {
+	*err = errPanicked // until a return sets it
+	return func() {
+		if *err != nil {
+			e.after(*err)
+		}
+	}
+}
+
+func (e *exam) after(err error) {
+	if !e.open {
+		return
+	}
+	e.open = false
+	if e.a.After != nil {
+		e.a.After(e.ctx, e.claim, err)
+	}
 }
 
 func (e *exam) before(user string) error {
 	e.claim.User = user
-	if e.a.Before == nil {
-		return nil
+	if e.a.Before != nil {
+		if err := e.a.Before(e.ctx, e.claim); err != nil {
+			return err
+		}
 	}
-	return e.a.Before(e.ctx, e.claim)
+	e.open = true
+	return nil
 }
 
 // finish ends the check of a user: with err, or as authzid if that may be.
@@ -363,9 +413,7 @@ func (e *exam) finish(user, authzid string, err error) (Identity, error) {
 			err = e.a.Authorize(e.ctx, user, authzid)
 		}
 	}
-	if e.a.After != nil {
-		e.a.After(e.ctx, e.claim, err)
-	}
+	e.after(err)
 	if err != nil {
 		return Identity{}, err
 	}

@@ -76,36 +76,29 @@ func (g *gs2) append(dst []byte) []byte {
 	return append(dst, ',')
 }
 
-// clientGS2 is a client's header for a mechanism that binds the channel if
-// plus, with the data of the binding. force is the binding to use, if any.
-func clientGS2(line *Line, plus bool, force, authzid string) (*gs2, []byte, error) {
+// clientGS2 is a client's header for the named mechanism, which binds the
+// channel if plus, with the data of the binding. force is the binding to use, if any.
+func clientGS2(line *Line, name string, plus bool, force, authzid string) (*gs2, []byte, error) {
 	g := &gs2{flag: 'n', authzid: authzid}
 	if !plus {
 		// A client that could and is offered none says so. The flag 'y' would
-		// be wrong from one that was not told what is offered.
-		if line.Bindings.any() && line.Offered != nil && !offersPlus(line.Offered) {
+		// be wrong from one that was not told what is offered. Another
+		// mechanism's -PLUS does not count: whoever took this one's out of
+		// the offer could have put that in.
+		if line.Bindings.any() && line.Offered != nil && !fold(line.Offered, name+"-PLUS") {
 			g.flag = 'y'
 		}
 		return g, nil, nil
 	}
-	name, data := line.Bindings.best()
+	binding, data := line.Bindings.best()
 	if force != "" {
-		name, data = force, line.Bindings.Get(force)
+		binding, data = force, line.Bindings.Get(force)
 	}
 	if len(data) == 0 {
-		return nil, nil, fmt.Errorf("%w: the connection has no channel binding %s", ErrMechanism, name)
+		return nil, nil, fmt.Errorf("%w: the connection has no channel binding %s", ErrMechanism, binding)
 	}
-	g.flag, g.binding = 'p', name
+	g.flag, g.binding = 'p', binding
 	return g, data, nil
-}
-
-func offersPlus(names []string) bool {
-	for _, n := range names {
-		if len(n) > 5 && strings.EqualFold(n[len(n)-5:], "-PLUS") {
-			return true
-		}
-	}
-	return false
 }
 
 // parseGS2 takes the header off a message.

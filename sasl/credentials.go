@@ -110,15 +110,6 @@ func (c *Credentials) Start(Line) (Exchange, []byte, error) {
 	return nil, nil, fmt.Errorf("%w: none is chosen: Credentials are for sasl.Begin", ErrMechanism)
 }
 
-// String shows no secret.
-func (c *Credentials) String() string { return "sasl.Credentials(" + c.User + ")" }
-
-// GoString shows no secret.
-func (c *Credentials) GoString() string { return c.String() }
-
-// Format shows no secret, whatever the verb.
-func (c *Credentials) Format(f fmt.State, _ rune) { fmt.Fprint(f, c.String()) }
-
 // Mechanism is the named mechanism with these credentials, for a protocol that
 // has a way of its own to choose. Forbid and Only do not count. For
 // OAUTHBEARER and XOAUTH2 it calls Token. The error is ErrMechanism if the

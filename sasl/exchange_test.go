@@ -300,7 +300,7 @@ func mayPass(name string, n int, toServer bool, before, after []byte) bool {
 		}
 		auth := bytes.Index(before, []byte("auth="))
 		same := len(before) == len(after) && bytes.Equal(before[auth:], after[auth:])
-		return name == "OAUTHBEARER" && same && bytes.HasPrefix(after, []byte("n,a=ada,\x01")) || bytes.HasPrefix(after, []byte("y,a=ada,\x01"))
+		return name == "OAUTHBEARER" && same && (bytes.HasPrefix(after, []byte("n,a=ada,\x01")) || bytes.HasPrefix(after, []byte("y,a=ada,\x01")))
 	case "DIGEST-MD5":
 		return digestEqual(before, after)
 	}

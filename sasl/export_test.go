@@ -10,7 +10,9 @@ func (c *Credentials) SetNTLMNonce(b []byte) { c.NTLM.clientChallenge = b }
 func (a *Auth) SetNonce(s string)            { a.nonce = func() string { return s } }
 
 // SetCRAMChallenge makes the exchange send a challenge.
-func SetCRAMChallenge(s Server, challenge string) { s.(*cramServer).challenge = challenge }
+func SetCRAMChallenge(s Server, challenge string) {
+	s.(*examined).Server.(*cramServer).challenge = challenge
+}
 
 var (
 	MD4               = md4

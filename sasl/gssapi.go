@@ -253,7 +253,7 @@ func (g *gs2krb5) Start(line Line) (Exchange, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	h, data, err := clientGS2(&line, g.plus, g.creds.Binding, g.creds.Authzid)
+	h, data, err := clientGS2(&line, g.Name(), g.plus, g.creds.Binding, g.creds.Authzid)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -57,7 +57,7 @@ func (m *scram) Start(line Line) (Exchange, []byte, error) {
 	if err := cleanAuthzid(m.Name(), m.creds.Authzid); err != nil {
 		return nil, nil, err
 	}
-	g, data, err := clientGS2(&line, m.plus, m.creds.Binding, m.creds.Authzid)
+	g, data, err := clientGS2(&line, m.Name(), m.plus, m.creds.Binding, m.creds.Authzid)
 	if err != nil {
 		return nil, nil, err
 	}

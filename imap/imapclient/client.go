@@ -340,6 +340,10 @@ func (c *Client) exchange(ctx context.Context, x *sasl.Attempt, initialResponse 
 		return c.conn.Flush()
 	})
 	if failed != nil {
+		if err == nil {
+			// The server took a cancelled exchange for a good one.
+			c.ended(failed)
+		}
 		return failed
 	}
 	if err == nil {

@@ -457,11 +457,12 @@ func TestVERP(t *testing.T) {
 	assert.True(t, ok)
 	assert.Equal(t, "Joe@example.net", got)
 	for _, a := range []string{"", "b", "b@example.org", "b+@example.org", "b+x@example.org", "b+=y@example.org",
-		"b+x=@example.org", "b+x=y@example.com", "c+x=y@example.org", "b+x+0D+0A=y@example.org", "b+x=y z@example.org"} {
+		"b+x=@example.org", "b+x=y@example.com", "c+x=y@example.org", "b+x+0D+0A=y@example.org", "b+x=y z@example.org",
+		"b+x+40evil.example=y@example.org", "b+x+3E+3Ca=y@example.org", "b+a+20b=y@example.org", "b+x+FF=y@example.org", "b++22a+22b+22=y@example.org"} {
 		_, ok := ParseVERP(a, "b@example.org")
 		assert.False(t, ok, "%q", a)
 	}
-	for _, c := range [][2]string{{"", "a@b"}, {"a@b", ""}, {"a@b", "c"}, {"a@", "c@d"}, {`"a"@b`, "c@d"}, {"a@b", "c@[192.0.2.1]"}, {"a@b", strings.Repeat("x", 60) + "@example.org"}} {
+	for _, c := range [][2]string{{"", "a@b"}, {"a@b", ""}, {"a@b", "c"}, {"a@", "c@d"}, {`"a"@b`, "c@d"}, {"a@b", "c@[192.0.2.1]"}, {"a@b", "c@d@e"}, {"a@b", "c d@e"}, {"a@b", "c\r\nd@e"}, {"a@b", strings.Repeat("x", 60) + "@example.org"}} {
 		_, err := AppendVERP(nil, c[0], c[1])
 		assert.Error(t, err, "%q", c)
 	}

@@ -5,15 +5,16 @@ package report
 import (
 	"errors"
 	"strings"
+	"unicode/utf8"
 )
 
 // AppendVERP appends the address that bounces of a message from sender to rcpt go to: "bounces@example.org" and "joe@example.net"
 // make "bounces+joe=example.net@example.org". In the recipient's local part "+" is written +2B, "=" +3D, "@" +40 and "%" +25, and
 // so are octets that an unquoted local part may not have, so that ParseVERP gives it back. It is an error if the sender is no
-// plain address, or the result's local part is longer than 64 octets, which RFC 5321 section 4.5.3.1.1 does not promise to carry.
+// plain address, the recipient is none, or the result's local part is longer than 64 octets, which RFC 5321 section 4.5.3.1.1 does not promise to carry.
 func AppendVERP(dst []byte, sender, rcpt string) ([]byte, error) {
 	at, rat := strings.LastIndexByte(sender, '@'), strings.LastIndexByte(rcpt, '@')
-	if at <= 0 || rat <= 0 || at == len(sender)-1 || rat == len(rcpt)-1 || !plainLocal(sender[:at]) || !plainDomain(sender[at+1:]) || !plainDomain(rcpt[rat+1:]) {
+	if at <= 0 || rat <= 0 || at == len(sender)-1 || rat == len(rcpt)-1 || !plainLocal(sender[:at]) || !plainDomain(sender[at+1:]) || !plainDomain(rcpt[rat+1:]) || !verpLocal(rcpt[:rat]) {
 		return dst, errors.New("report: VERP needs two addresses, the sender's local part unquoted and both domains names")
 	}
 	n := len(dst)
@@ -34,7 +35,7 @@ func AppendVERP(dst []byte, sender, rcpt string) ([]byte, error) {
 }
 
 // ParseVERP takes an address that AppendVERP made apart, given the sender that it was made with. Other makers' addresses without
-// +XX escapes are read too. An address with control octets is none.
+// +XX escapes are read too. What does not decode to a local part, a word without blanks and specials or a quoted string, is none.
 func ParseVERP(addr, sender string) (rcpt string, ok bool) {
 	at, sat := strings.LastIndexByte(addr, '@'), strings.LastIndexByte(sender, '@')
 	if at < 0 || sat < 0 || !strings.EqualFold(addr[at:], sender[sat:]) {
@@ -50,10 +51,8 @@ func ParseVERP(addr, sender string) (rcpt string, ok bool) {
 		return "", false
 	}
 	user := decodeEscapes(local[:eq])
-	for i := 0; i < len(user); i++ {
-		if user[i] < ' ' || user[i] == 0x7f {
-			return "", false
-		}
+	if !verpLocal(user) {
+		return "", false
 	}
 	return user + "@" + local[eq+1:], true
 }
@@ -91,6 +90,32 @@ func isAtext(c byte) bool {
 func plainLocal(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if !isAtext(s[i]) && s[i] != '.' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// verpLocal tells whether s is a local part, in quotes or without; in the latter dots may stand anywhere, as in old addresses.
+func verpLocal(s string) bool {
+	if !utf8.ValidString(s) {
+		return false
+	}
+	quoted := len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"'
+	if quoted {
+		s = s[1 : len(s)-1]
+	}
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c < ' ' || c == 0x7f:
+			return false
+		case quoted && c == '"':
+			return false
+		case quoted && c == '\\':
+			if i++; i == len(s) || s[i] < ' ' || s[i] == 0x7f {
+				return false
+			}
+		case !quoted && !isAtext(c) && c != '.' && c < 0x80:
 			return false
 		}
 	}

@@ -12,7 +12,10 @@
 //
 // and likewise pop3 and imap. Beside them stand
 //
-//	mime             the message format: header, addresses, dates, parts
+//	mime             the message format: header, addresses, dates, parts, bodies, building
+//	mime/report      delivery reports, and bounces that follow no standard
+//	mime/mbox        mbox files
+//	mime/tnef        winmail.dat
 //	sasl             authentication, one configuration for all servers
 //
 // ARCHITECTURE.md tells how they fit together.

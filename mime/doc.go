@@ -1,5 +1,5 @@
-// Package mime reads Internet messages: RFC 5322 headers, RFC 2045-2049 bodies, and the forms that real senders make of
-// them. It stands in three layers, each usable alone:
+// Package mime reads and writes Internet messages: RFC 5322 headers, RFC 2045-2049 bodies, and the forms that real senders
+// make of them. It stands in layers, each usable alone:
 //
 //   - [Scanner] splits a message into tokens (fields, end of header, body, delimiters) over a byte slice without copying,
 //     or over an io.Reader in one bounded buffer. The raw octets of all tokens, put together, are the input.
@@ -9,6 +9,12 @@
 //     elsewhere.
 //   - [Part] is the tree of a message, with the offsets of every header and body, made in one pass by [Parse] or
 //     [ParseBytes]. It opens bodies over any io.ReaderAt and yields the values of IMAP's ENVELOPE and BODYSTRUCTURE.
+//   - [Body] is a message as its reader sees it: text, HTML, attachments. Beside it stand HTML as text ([NewHTMLReader]),
+//     previews, base subjects, format=flowed, uuencode and yEnc, and the structures of PGP and S/MIME ([Security]).
+//   - [Message] builds a message, [Edit] changes fields of one and no other octet, [Downgrade] makes one 7-bit, and
+//     [NewCanonicalBody] gives DKIM's canonical forms.
+//
+// Packages report, mbox and tnef, below this one, read and write delivery reports, mbox files and winmail.dat.
 //
 // Bad input is never an error: it is a [Defect] with its offset, and reading goes on. Errors are those of the io.Reader.
 // Every bound is a field of [Limits]; what lies beyond a bound is passed over as opaque octets and reported as a Defect,

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/mailwire/mailwire/internal/saslline"
 	"github.com/mailwire/mailwire/sasl"
@@ -73,8 +74,13 @@ func (c *Client) exchange(x *sasl.Attempt) error {
 		}
 		response := initial
 		if initial == nil {
-			challenge, _ := smtpwire.ParseChallenge(&r)
-			if response, err = x.Next(challenge); err != nil {
+			challenge, ok := smtpwire.ParseChallenge(&r)
+			if !ok && !strings.EqualFold(x.Mechanism, "LOGIN") {
+				err = fmt.Errorf("%w: %s: the challenge is not base64", sasl.ErrProtocol, what)
+			} else {
+				response, err = x.Next(challenge)
+			}
+			if err != nil {
 				return c.cancelAuth(what, err)
 			}
 		}

@@ -25,7 +25,7 @@ type Edit struct {
 	tail       []byte // the blank line
 	eol        string
 	body       bool // a body follows
-	joined     bool // it is the header of an embedded message, and no blank line parts it from the header around it
+	joined     bool // what stands before the header does not end where it begins: a line ending has to come between
 
 	mu      sync.Mutex // readers may be several
 	header  []byte     // put together
@@ -36,7 +36,7 @@ type Edit struct {
 var ErrHeaderLimit = errors.New("mime: the header is longer than the limits it was parsed with")
 
 // NewEdit returns an Edit of the header of p, which is the message that m holds or any of its parts. The error is
-// ErrHeaderLimit.
+// ErrHeaderLimit, or that of m.
 func NewEdit(m io.ReaderAt, p *Part) (*Edit, error) {
 	raw := p.Header.Raw()
 	if int64(len(raw)) != p.BodyStart-p.Start {
@@ -54,7 +54,14 @@ func NewEdit(m io.ReaderAt, p *Part) (*Edit, error) {
 	e.fields, e.tail = splitFields(raw)
 	if p.Parent != nil && p.Parent.Message == p {
 		_, blank := splitFields(p.Parent.Header.Raw())
-		e.joined = len(blank) == 0
+		e.joined = len(blank) == 0 // the header around goes on
+	}
+	if p.Start > 0 && p.Start == root.End { // behind a delimiter line that the end of the message may have cut
+		var b [1]byte
+		if _, err := m.ReadAt(b[:], p.Start-1); err != nil && err != io.EOF {
+			return nil, err
+		}
+		e.joined = e.joined || b[0] != '\n'
 	}
 	return e, nil
 }
@@ -116,7 +123,7 @@ func (e *Edit) insert(at int, v FieldValue) error {
 		e.tail = []byte(e.eol) // the body's first line would be taken for a part of the header
 	}
 	if len(e.fields) == 0 && e.joined {
-		b = append([]byte(e.eol), b...) // the field would be taken for one of the header around
+		b = append([]byte(e.eol), b...) // the field would be taken for a part of what stands before
 	}
 	e.fields = slices.Insert(e.fields, at, b)
 	e.changed = true

@@ -164,6 +164,19 @@ func TestEditReadAt(t *testing.T) {
 	}
 }
 
+// A part that begins where the message ends, in its delimiter line, gets its header in lines of its own.
+func TestEditCutDelimiter(t *testing.T) {
+	msg := "Content-Type: multipart/mixed; boundary=x\n\n--x"
+	p := ParseBytes([]byte(msg), nil)
+	require.Len(t, p.Children, 1)
+	e, err := NewEdit(strings.NewReader(msg), p.Children[0])
+	require.NoError(t, err)
+	require.NoError(t, e.Append(TextField("A", "b")))
+	b, err := io.ReadAll(e.Reader())
+	require.NoError(t, err)
+	require.Equal(t, msg+"\nA: b\n", string(b))
+}
+
 // corpus yields every file of the corpus, as it is, with LF and with CRLF.
 func corpus(t *testing.T, f func(name string, msg []byte)) {
 	root := testkit.Corpus(t)

@@ -340,6 +340,10 @@ func TestSomeFail(t *testing.T) {
 	require.Equal(t, 1, strings.Count(out, "\n"))
 	require.Equal(t, 2, strings.Count(errs, "mailparse: "))
 	require.Contains(t, errs, "is a folder")
+
+	_, errs, _ = mailparse("", "no\x1b[2J\u202e.eml")
+	require.NotContains(t, errs, "\x1b")
+	require.NotContains(t, errs, "\u202e")
 }
 
 type failing struct{ err error }

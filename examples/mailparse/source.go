@@ -45,7 +45,7 @@ func (e errStop) Unwrap() error { return e.error }
 // fail reports what concerns one file alone.
 func (p *program) fail(err error) {
 	p.bar.clear()
-	fmt.Fprintf(p.stderr, "mailparse: %v\n", err)
+	fmt.Fprintf(p.stderr, "mailparse: %s\n", clean(err.Error())) // names of files may be a sender's
 	p.failed = true
 }
 

@@ -120,6 +120,17 @@ func (r *Recipient) complete() {
 	if r.Status.IsZero() {
 		r.Status = replyStatus(r.Reply)
 	}
+	// Exim says 5.0.0 of all that it gives up, whatever the other host replied.
+	if r.Status == (Status{5, 0, 0}) && r.Reply/100 == 4 {
+		if s := findStatus(r.Diagnostic[at:]); s[0] == 4 {
+			r.Status = s
+		} else {
+			r.Status = replyStatus(r.Reply)
+		}
+		if r.Action == "" {
+			r.Action = Failed
+		}
+	}
 	if r.Action == "" {
 		switch r.Status[0] {
 		case 2:

@@ -137,6 +137,9 @@ var awaySubjects = []string{
 	"休暇", "不在", "休假", "外出", "휴가",
 }
 
+// plainAway is beginnings of subjects that no newsletter has.
+var plainAway = []string{"out of office", "out of the office", "out-of-office", "i am away", "ooo:", "away from my", "autoresponder"}
+
 // autoReply tells whether a message is an automatic reply. A program's own news (Auto-Submitted: auto-generated) is one only where
 // it also answers.
 func autoReply(h mime.Header, s sender) bool {
@@ -157,7 +160,7 @@ func autoReply(h mime.Header, s sender) bool {
 			continue
 		}
 		v := strings.ToLower(strings.Trim(f.Unfolded(), " \t"))
-		if a.values == nil && v != "no" && v != "false" {
+		if a.values == nil && v != "no" && v != "false" && v != "0" {
 			return true
 		}
 		for _, w := range a.values {
@@ -166,14 +169,19 @@ func autoReply(h mime.Header, s sender) bool {
 			}
 		}
 	}
+	if auto == "no" { // a person sent it (RFC 3834 section 5), whatever the subject
+		return false
+	}
 	if autoSubject(s.subject) {
 		return true
 	}
 	answers := h.Has("In-Reply-To") || h.Has("References")
 	precedence := strings.ToLower(h.Text("Precedence"))
 	suppress := h.Has("X-Auto-Response-Suppress")
-	sign := s.emptyPath || suppress || auto == "auto-generated" || precedence == "bulk" || precedence == "junk"
-	if sign && containsAny(s.subject, awaySubjects) {
+	// Newsletters are bulk or auto-generated too, but answer nobody, and speak of vacations in other words.
+	program := auto == "auto-generated" || precedence == "bulk" || precedence == "junk"
+	sign := s.emptyPath || suppress || program && (answers || prefixAny(s.subject, plainAway))
+	if sign && !h.Has("List-Unsubscribe") && containsAny(s.subject, awaySubjects) {
 		return true
 	}
 	return auto == "auto-generated" && suppress && answers

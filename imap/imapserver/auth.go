@@ -107,7 +107,11 @@ func (s *session) authenticate(ctx context.Context, a *imapwire.Authenticate) (r
 		s.write(imapwire.AppendSASL(nil, challenge))
 		line, err := s.cmds.ReadLine()
 		if err != nil {
-			return result{}, asFatal(err)
+			if err = asFatal(err); !errors.As(err, new(*fatal)) {
+				// It was read to its end: the command is what it breaks.
+				err = badf("Line too long")
+			}
+			return result{}, err
 		}
 		if string(line) == "*" {
 			return result{}, badf("AUTHENTICATE cancelled")

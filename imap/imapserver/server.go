@@ -81,7 +81,7 @@ type Limits struct {
 	CommandsBeforeLogin int
 
 	// PreLoginLine, PreLoginCommand and PreLoginLiteral bound a line, a command
-	// with its literals, and one literal before login, in octets: 8 KiB, 16
+	// with its literals, and one literal before login, in octets: 13 KiB, 16
 	// KiB, 4 KiB.
 	PreLoginLine, PreLoginCommand int
 	PreLoginLiteral               int64

@@ -81,7 +81,8 @@ func DefaultCommandLimits() CommandLimits {
 // PreAuthCommandLimits are the limits for a client that has not.
 func PreAuthCommandLimits() CommandLimits {
 	return CommandLimits{
-		Line: 8 << 10, Command: 16 << 10, Literal: 4 << 10, Literals: 8,
+		// A line has to hold the 12288 octets that SASL's messages may have.
+		Line: 13 << 10, Command: 16 << 10, Literal: 4 << 10, Literals: 8,
 		Append: 1, Drain: 64 << 10, Depth: 10,
 	}
 }

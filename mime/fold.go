@@ -490,7 +490,7 @@ func (f *folder) addrSpec(a Address) (string, error) {
 		if n := len(host); n < 3 || host[n-1] != ']' || !isLiteral(host[1:n-1]) {
 			return "", fault(-1, "%q is no domain literal", host)
 		}
-	case !isDotAtom(host, f.utf8):
+	case !isDotAtom(host, f.utf8) || strings.ContainsAny(host, "!#$%&'*+/=?^`{|}~"): // RFC 5321 section 4.1.2 has none of them
 		return "", fault(-1, "%q is no domain", host)
 	}
 	if !isDotAtom(local, f.utf8) && !isQuoted(local) {

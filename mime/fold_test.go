@@ -162,6 +162,7 @@ func TestFieldRefuses(t *testing.T) {
 		{AddressField("S", Address{Kind: AddressGroupEnd}), `mime: "S" field: address 1 ends no group`},
 		{AddressField("S", Address{Kind: AddressGroupStart, Mailbox: " "}, Address{Kind: AddressGroupEnd}), `mime: "S" field: address 1 begins a group without a name`},
 		{AddressField("S", Address{Kind: AddressGroupStart, Mailbox: "g"}, Address{Kind: AddressGroupStart, Mailbox: "h"}), `mime: "S" field: address 2 begins a group within a group`},
+		{AddressField("To", Address{Mailbox: "a", Host: "=?x?q?y?'"}), `mime: "To" field: address 1: "=?x?q?y?'" is no domain`},
 		{ParamField("S", "", nil), `mime: "S" field: no value before the parameters`},
 		{ParamField("S", strings.Repeat("x", 1000), nil), `mime: "S" field: a value of 1000 octets fits in no line`},
 		{ParamField("S", "text/", nil), `mime: "S" field: octet 0x2f in the value at octet 4`},
@@ -372,6 +373,7 @@ func FuzzAddressField(f *testing.F) {
 		f.Add("x", "a", s, "y", true)
 	}
 	f.Add("x", "a", "[,]", "y", true)
+	f.Add("\xe5", " ", "=?00000?B?0?'", "0", true)
 	f.Fuzz(func(t *testing.T, name, local, host, group string, utf8OK bool) {
 		a := Address{Name: name, Mailbox: local, Host: host}
 		for _, list := range [][]Address{

@@ -493,7 +493,8 @@ func (f *folder) addrSpec(a Address) (string, error) {
 	case !isDotAtom(host, f.utf8) || strings.ContainsAny(host, "!#$%&'*+/=?^`{|}~"): // RFC 5321 section 4.1.2 has none of them
 		return "", fault(-1, "%q is no domain", host)
 	}
-	if !isDotAtom(local, f.utf8) && !isQuoted(local) {
+	// A reader could take "=?" in an atom for an encoded-word.
+	if (!isDotAtom(local, f.utf8) || strings.Contains(local, "=?")) && !isQuoted(local) {
 		local = quoted(local)
 	}
 	if n := len(local) + 1 + len(host); n > maxWord {

@@ -374,6 +374,7 @@ func FuzzAddressField(f *testing.F) {
 	}
 	f.Add("x", "a", "[,]", "y", true)
 	f.Add("\xe5", " ", "=?00000?B?0?'", "0", true)
+	f.Add("\xd60", "=?00000?B?0?=", "0", "\"", true)
 	f.Fuzz(func(t *testing.T, name, local, host, group string, utf8OK bool) {
 		a := Address{Name: name, Mailbox: local, Host: host}
 		for _, list := range [][]Address{

@@ -2,7 +2,9 @@ package smtpserver_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/base64"
+	"io"
 	"strings"
 	"testing"
 
@@ -63,4 +65,30 @@ func TestAuthConversation(t *testing.T) {
 	l, _ := start(t, srv)
 	out := exchange(t, l, "EHLO c\r\nMAIL FROM:<a@x.example>\r\n"+good+"RSET\r\n"+good+"QUIT\r\n")
 	require.Regexp(t, `\r\n250 2\.1\.0 [^\r]*\r\n503 5\.5\.1 [^\r]*\r\n250 2\.0\.0 [^\r]*\r\n235 2\.7\.0 Authentication succeeded\r\n221 [^\r]*\r\n$`, out)
+}
+
+// Under TLS the mechanisms that bind it are offered, and were not before.
+func TestStartTLSOffersBindings(t *testing.T) {
+	srv := newServer(&backend{})
+	srv.TLSConfig = serverTLS()
+	srv.Auth = &sasl.Auth{Secret: func(context.Context, string) (string, error) { return "", sasl.ErrFailed }, Only: []string{"SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "PLAIN"}}
+	l, _ := start(t, srv)
+	conn := dial(t, l)
+	readGreeting(t, conn)
+	talk := func(rw io.ReadWriter, line, end string) string {
+		_, err := io.WriteString(rw, line)
+		require.NoError(t, err)
+		var out []byte
+		for b := make([]byte, 1); !strings.HasSuffix(string(out), end); {
+			_, err := io.ReadFull(rw, b)
+			require.NoError(t, err, "%s", out)
+			out = append(out, b[0])
+		}
+		return string(out)
+	}
+	require.Contains(t, talk(conn, "EHLO c\r\n", "AUTH SCRAM-SHA-256\r\n"), "STARTTLS")
+	talk(conn, "STARTTLS\r\n", "Ready to start TLS\r\n")
+	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	talk(secure, "EHLO c\r\n", "AUTH SCRAM-SHA-256-PLUS SCRAM-SHA-256 PLAIN\r\n")
+	require.Contains(t, talk(secure, "AUTH SCRAM-SHA-256 "+base64.StdEncoding.EncodeToString([]byte("y,,n=tim,r=abc"))+"\r\n", "\r\n"), "535 5.7.8 ", "the offer was stripped")
 }

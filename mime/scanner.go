@@ -611,42 +611,34 @@ func (s *Scanner) content(t *Token) bool {
 			s.take(t, kind, n-s.pos, bytes.Count(b[s.pos:], newline))
 			return true
 		}
-		line, lines := s.pos, 0
+		line := s.pos
 		if !s.bol {
-			i := bytes.IndexByte(b[line:], '\n')
-			if i < 0 {
-				line = -1
-			} else {
-				line += i + 1
-				lines = 1
-			}
+			line = nextLine(b, line)
 		}
 		cand := false // the line at hand may be a delimiter and its end is not known
-		if line >= 0 {
-			for {
-				if r := b[line:]; len(r) > 1 {
-					if r[0] == '-' && r[1] == '-' {
-						i, end, closing, more := s.delimiter(b, line)
-						if i >= 0 {
-							return s.found(t, kind, i, line, end, lines, closing)
-						}
-						if more {
-							cand = true
-							break
-						}
-					}
-				} else if len(r) == 0 || r[0] == '-' {
-					cand = true
-					break
-				}
-				i := bytes.IndexByte(b[line:], '\n')
-				if i < 0 {
-					break
-				}
-				line += i + 1
-				lines++
+		for line >= 0 {
+			if line = dashedLine(b, line); line < 0 {
+				break
 			}
+			if len(b)-line < 2 {
+				cand = true
+				break
+			}
+			i, end, closing, more := s.delimiter(b, line)
+			if i >= 0 {
+				return s.found(t, kind, i, line, end, bytes.Count(b[s.pos:line], newline), closing)
+			}
+			if more {
+				cand = true
+				break
+			}
+			line = nextLine(b, line)
 		}
+		upTo := len(b)
+		if cand && !s.eof {
+			upTo = line
+		}
+		lines := bytes.Count(b[s.pos:upTo], newline)
 		if s.eof {
 			if s.pos == len(b) {
 				s.target, s.delim, s.state = -1, 0, scanUnwind
@@ -677,6 +669,44 @@ func (s *Scanner) content(t *Token) bool {
 		}
 		s.fill(scanBuffer)
 	}
+}
+
+// nextLine returns where the line behind the one at b[at:] begins, or -1 if its LF is not in b.
+func nextLine(b []byte, at int) int {
+	if i := bytes.IndexByte(b[at:], '\n'); i >= 0 {
+		return at + i + 1
+	}
+	return -1
+}
+
+var dashes = []byte("--")
+
+// dashedLine returns the start of the first line, of those from the line at b[line:] on, that begins with two dashes or of
+// which b is too short to tell; -1 if there is none. It looks for dashes, which most bodies have fewer of than lines, and
+// leaves a line at the first pair that is not at its start, so that each octet is looked at twice at most.
+func dashedLine(b []byte, line int) int {
+	at := line
+	for {
+		i := bytes.Index(b[at:], dashes)
+		if i < 0 {
+			break
+		}
+		i += at
+		if i == line || b[i-1] == '\n' {
+			return i
+		}
+		if at = nextLine(b, i); at < 0 {
+			return -1
+		}
+	}
+	n := len(b)
+	if n > at && b[n-1] == '-' {
+		n--
+	}
+	if n == line || b[n-1] == '\n' {
+		return n
+	}
+	return -1
 }
 
 // found is content's end at a delimiter.

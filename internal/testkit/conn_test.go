@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -231,9 +232,9 @@ func TestLeaked(t *testing.T) {
 		<-stop
 	}()
 	<-started
-	left := testkit.Leaked(0)
+	// Goroutines of the tests before may be about to end.
+	left := slices.DeleteFunc(testkit.Leaked(0), func(stack string) bool { return !strings.Contains(stack, "TestLeaked") })
 	require.Len(t, left, 1)
-	assert.Contains(t, left[0], "TestLeaked")
 	close(stop)
 	assert.Empty(t, testkit.Leaked(5*time.Second))
 }

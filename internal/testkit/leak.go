@@ -62,7 +62,7 @@ func known(stack string) bool {
 		"testing.(*M).", "testing.RunTests", "testing.(*T).Run(", "testing.tRunner.func1",
 		"testing.runFuzz", "testing.(*F).", "internal/fuzz.", "runtime/pprof.", "runtime/trace.",
 		"os/signal.signal_recv", "os/signal.loop", "runtime.ensureSigM",
-		"runtime.ReadTrace", "runtime.goexit0",
+		"runtime.ReadTrace", "runtime.goexit0", "runtime.goexit1(",
 	} {
 		if strings.Contains(stack, s) {
 			return true

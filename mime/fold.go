@@ -5,6 +5,7 @@ package mime
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -339,6 +340,10 @@ func (f *folder) messageIDs(ids []string) error {
 			if c := t[i]; c <= ' ' || c == 127 || c > 127 && !f.utf8 || c == '<' || c == '>' {
 				return fault(i, "octet 0x%02x in a message identifier", c)
 			}
+		}
+		// A quote or a parenthesis without its other half would take in what is behind it.
+		if strings.ContainsAny(t, "\"\\()") && !slices.Equal(ParseMessageIDs("<"+t+"> <a@b> <"+t+">"), []string{t, "a@b", t}) {
+			return fault(-1, "a message identifier with a quote or parenthesis that does not end")
 		}
 		f.token(" ", "<"+t+">")
 	}

@@ -441,6 +441,9 @@ func FuzzMessageIDField(f *testing.F) {
 	f.Add("a@b", "<c@d>")
 	f.Add("a b", "")
 	f.Add(strings.Repeat("x", 90), "\"q\"@[x]")
+	f.Add("\"@", "c@d")
+	f.Add("(@", "c@d")
+	f.Add("a\\", "c@d")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		out, err := AppendField(nil, MessageIDField("References", a, b, a), false)
 		if err != nil {

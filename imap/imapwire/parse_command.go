@@ -204,7 +204,8 @@ func (p *parser) setAndMailbox(uid bool) (imap.NumSet, string) {
 func (p *parser) authenticate() Args {
 	p.ExpectSP()
 	c := &Authenticate{Mechanism: p.word()}
-	if p.SP() {
+	// Dovecot's client ends the line in a space where it has no initial response.
+	if p.SP() && !p.End() {
 		text := p.ExpectTake(classBase64, "base64 or =")
 		var err error
 		if c.Initial, err = DecodeSASL(text); err != nil {

@@ -39,6 +39,7 @@ var commands = []struct {
 	{"LOGIN a] b", &Login{"a]", "b"}, true},
 	{"LOGIN NIL nil", &Login{"NIL", "nil"}, false},
 	{"AUTHENTICATE gssapi", &Authenticate{Mechanism: "GSSAPI"}, false},
+	{"AUTHENTICATE LOGIN ", &Authenticate{Mechanism: "LOGIN"}, false}, // Dovecot's imapc
 	{"AUTHENTICATE PLAIN =", &Authenticate{Mechanism: "PLAIN", Initial: []byte{}}, true},
 	{"AUTHENTICATE PLAIN AGEAYg==", &Authenticate{Mechanism: "PLAIN", Initial: []byte("\x00a\x00b")}, true},
 	{"ENABLE CONDSTORE X-GOOD", &Enable{[]imap.Capability{"CONDSTORE", "X-GOOD"}}, true},

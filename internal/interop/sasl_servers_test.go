@@ -22,6 +22,8 @@ import (
 
 	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/imap/imapclient"
+	"github.com/mailwire/mailwire/imap/imapserver"
+	"github.com/mailwire/mailwire/imap/imaptest"
 	"github.com/mailwire/mailwire/internal/testkit"
 	"github.com/mailwire/mailwire/pop3"
 	"github.com/mailwire/mailwire/pop3/pop3client"
@@ -294,6 +296,85 @@ func TestPostfixClientSASL(t *testing.T) {
 			case <-time.After(30 * time.Second):
 				t.Error("Postfix did not send the message")
 			}
+		})
+	}
+}
+
+// Dovecot as a client: its imapc storage, by doveadm, with each mechanism that it has.
+func TestDovecotClientSASL(t *testing.T) {
+	needRoot(t, "doveadm")
+	program(t, "doveadm")
+	dir := openDir(t)
+	_, _, ca := keyPair(t, dir, "localhost", "127.0.0.1")
+	require.NoError(t, os.Chmod(ca, 0o644))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "home"), 0o777))
+	require.NoError(t, os.Chmod(filepath.Join(dir, "home"), 0o777))
+	store := imaptest.NewMemory()
+	store.AddUser("ada", "")
+	require.NoError(t, store.Create("ada", "Letters"))
+	seen := make(chan string, 100)
+	config, _ := testkit.TLS("localhost", "127.0.0.1")
+	srv := &imapserver.Server{Backend: store, TLSConfig: config, Auth: &sasl.Auth{
+		Secret: func(_ context.Context, user string) (string, error) {
+			if user == "ada" {
+				return password, nil
+			}
+			return "", sasl.ErrFailed
+		},
+		Token: func(_ context.Context, token sasl.BearerToken) (string, error) {
+			if token.Token == "a-token" {
+				return token.User, nil
+			}
+			return "", sasl.ErrFailed
+		},
+		After: func(_ context.Context, c sasl.Claim, err error) {
+			if err == nil {
+				seen <- c.Mechanism
+			}
+		},
+	}}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	t.Cleanup(func() {
+		srv.Close()
+		<-served
+	})
+	conf := write(t, dir, "dovecot.conf", `
+base_dir = `+dir+`/run
+log_path = `+dir+`/log
+ssl_client_ca_file = `+ca+`
+first_valid_uid = 1
+first_valid_gid = 1
+mail_uid = nobody
+mail_gid = nogroup
+mail_home = `+dir+`/home/%u
+mail_location = imapc:`+dir+`/home/%u/imapc
+imapc_host = 127.0.0.1
+imapc_port = `+fmt.Sprint(l.Addr().(*net.TCPAddr).Port)+`
+imapc_ssl = starttls
+imapc_user = ada
+namespace inbox {
+ inbox = yes
+ separator = /
+}
+`)
+	for _, mechanism := range []string{"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"} {
+		t.Run(mechanism, func(t *testing.T) {
+			list := func(password string) result {
+				return run(t, dir, "", "env", "USER=ada", "doveadm", "-c", conf, "-o", "imapc_sasl_mechanisms="+strings.ToLower(mechanism), "-o", "imapc_password="+password, "mailbox", "list")
+			}
+			secret := password
+			if mechanism == "XOAUTH2" || mechanism == "OAUTHBEARER" {
+				secret = "a-token"
+			}
+			r := list(secret)
+			require.Zero(t, r.code, r.out)
+			require.Contains(t, r.out, "Letters")
+			require.Equal(t, mechanism, <-seen)
+			require.NotZero(t, list("another").code)
+			require.Empty(t, seen)
 		})
 	}
 }

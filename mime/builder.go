@@ -579,6 +579,16 @@ func (n *node) message(m sizedReader, eightBit bool) error {
 			return fmt.Errorf("mime: %s: its header is 8-bit, and 8bit is not allowed", n.what)
 		}
 	}
+	// Headers and boundaries are as they were; what no line can carry is found before anything is written.
+	w, err := NewEncoder(io.Discard, n.encoding, n.text)
+	if err == nil {
+		if _, err = d.WriteTo(w); err == nil {
+			err = w.Close()
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("mime: %s: %w", n.what, err)
+	}
 	return nil
 }
 

@@ -385,6 +385,7 @@ func FuzzMessage(f *testing.F) {
 	f.Add("=?x?q?y?=", "é, ü", "\"a b\"@c", "é\r\n.\r\nFrom x", "../é\x01", []byte("\xff\x00\r"), "", byte(1))
 	f.Add("a\r\nBcc: x", "a\nb", "a@b\r\n", "--=_", "a\"\\;", []byte("--=_m00000000000000000000000000000000--\r\n"), "image/png; a=b", byte(2))
 	f.Add("x", "", "a@b", "", "m.eml", []byte("Content-Type: multipart/mixed; boundary=\"=_m00\"\n\n--=_m00\n\n\xe9"), "message/rfc822", byte(3))
+	f.Add("0", "", "a@y", "", "m.enl", []byte("Content-Type: mult\x80ipar\x00@mixed; boundary=\"=_m00\"\n\n--=_m00\n\n\xe9"), "message/rfc822", byte('\''))
 	f.Fuzz(func(t *testing.T, subject, name, addr, text, file string, content []byte, typ string, options byte) {
 		m := &Message{
 			From: []Address{NewAddress(name, addr)}, Subject: subject, Text: text, HTML: text, Extra: []FieldValue{TextField("X-Extra", name)},

@@ -130,6 +130,10 @@ func checkDowngrade(t testing.TB, name string, msg []byte) {
 	canonical := func(r io.Reader) string {
 		c, err := io.ReadAll(r)
 		require.NoError(t, err)
+		if bytes.Contains(msg, []byte("\r\r\n")) {
+			// Once its line ending is another, a CR before it looks like a part of it.
+			return strings.ReplaceAll(string(c), "\r", "")
+		}
 		return strings.ReplaceAll(string(c), "\r\n", "\n")
 	}
 	var same func(p, q *Part)
@@ -196,5 +200,6 @@ func FuzzDowngrade(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Add([]byte("Content-Type: message/rfc822\n\xe9"))
+	f.Add([]byte("ent-e/\xff\xff\xff\x80\n\xe9Type: image/x\r\n\r\r\n\n"))
 	f.Fuzz(func(t *testing.T, msg []byte) { checkDowngrade(t, "", msg) })
 }

@@ -25,6 +25,7 @@ type Edit struct {
 	tail       []byte // the blank line
 	eol        string
 	body       bool // a body follows
+	folds      bool // its first line begins with a blank
 	joined     bool // what stands before the header does not end where it begins: a line ending has to come between
 
 	mu      sync.Mutex // readers may be several
@@ -52,6 +53,13 @@ func NewEdit(m io.ReaderAt, p *Part) (*Edit, error) {
 	}
 	e := &Edit{m: m, start: p.Start, end: p.BodyStart, size: root.End, header: raw, eol: lineEnding(lines), body: p.BodyStart < p.End}
 	e.fields, e.tail = splitFields(raw)
+	if e.body && len(e.tail) == 0 {
+		var b [1]byte
+		if _, err := m.ReadAt(b[:], p.BodyStart); err != nil && err != io.EOF {
+			return nil, err
+		}
+		e.folds = b[0] == ' ' || b[0] == '\t'
+	}
 	if p.Parent != nil && p.Parent.Message == p {
 		_, blank := splitFields(p.Parent.Header.Raw())
 		e.joined = len(blank) == 0 // the header around goes on
@@ -119,7 +127,7 @@ func (e *Edit) insert(at int, v FieldValue) error {
 	for at < len(e.fields) && isContinuation(e.fields[at]) {
 		at++ // a header that begins with a continuation: it would go on with the new field
 	}
-	if len(e.fields) == 0 && len(e.tail) == 0 && e.body {
+	if len(e.tail) == 0 && e.body && (len(e.fields) == 0 || at == len(e.fields) && e.folds) {
 		e.tail = []byte(e.eol) // the body's first line would be taken for a part of the header
 	}
 	if len(e.fields) == 0 && e.joined {

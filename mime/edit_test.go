@@ -268,6 +268,7 @@ func FuzzEdit(f *testing.F) {
 	f.Add([]byte("A: b\nB: c\n\nbody"), "X", "y", uint8(0))
 	f.Add([]byte("From x\r\nA:\r\n b\r\n"), "A", "é", uint8(1))
 	f.Add([]byte("body"), "A", "é", uint8(2))
+	f.Add([]byte("From x\xff\xff\x7f\xff\r\n b"), "A", "é", uint8(1))
 	f.Add([]byte("Content-Type: multipart/mixed; boundary=b\n--b\n\nx\n--b--"), "A", "é", uint8(3))
 	f.Fuzz(func(t *testing.T, msg []byte, name, text string, op uint8) {
 		p := ParseBytes(msg, nil)

@@ -111,7 +111,7 @@ func (w *downgrade) entity(p *Part, signed bool) (changed bool, err error) {
 	}
 	switch e := p.Encoding(); {
 	case equalFold(e, "8bit"), equalFold(e, "binary"):
-		return true, w.label(p, "7bit")
+		return true, w.label(p, "7bit", false)
 	}
 	return true, nil
 }
@@ -172,6 +172,8 @@ func (w *downgrade) leaf(p *Part, ct ContentType, signed bool) (bool, error) {
 	}
 	c := piece{start: p.BodyStart, end: p.End, part: p, last: p.End == w.root.End}
 	c.text = s.nul == 0 && (ct.Is("text", "") || ct.Is("message", ""))
+	_, blank := splitFields(p.Header.Raw())
+	labelled := len(blank) > 0
 	switch encodingOf(p.Encoding()) {
 	case base64Encoding:
 		c.encoding, c.text = "base64", false
@@ -182,7 +184,10 @@ func (w *downgrade) leaf(p *Part, ct ContentType, signed bool) (bool, error) {
 		if c.text {
 			c.encoding = s.armour()
 		}
-		if err := w.label(p, c.encoding); err != nil {
+		labelled = false
+	}
+	if !labelled {
+		if err := w.label(p, c.encoding, true); err != nil {
 			return false, err
 		}
 	}
@@ -190,8 +195,9 @@ func (w *downgrade) leaf(p *Part, ct ContentType, signed bool) (bool, error) {
 	return true, nil
 }
 
-// label changes the Content-Transfer-Encoding of p.
-func (w *downgrade) label(p *Part, encoding string) error {
+// label changes the Content-Transfer-Encoding of p. If its body is encoded, a blank line is put before it where none is: its
+// first line could be taken for a field.
+func (w *downgrade) label(p *Part, encoding string, encoded bool) error {
 	e, err := NewEdit(w.d.m, p)
 	if err != nil {
 		return fmt.Errorf("mime: entity at offset %d: %w", p.Start, err)
@@ -203,6 +209,9 @@ func (w *downgrade) label(p *Part, encoding string) error {
 		if err := e.Append(StructuredField("MIME-Version", "1.0")); err != nil {
 			return err
 		}
+	}
+	if encoded && len(e.tail) == 0 {
+		e.tail, e.changed = []byte(e.eol), true
 	}
 	w.changes = append(w.changes, piece{start: p.Start, end: p.BodyStart, octets: e.head()})
 	return nil

@@ -200,6 +200,8 @@ func FuzzDowngrade(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Add([]byte("Content-Type: message/rfc822\n\xe9"))
+	f.Add([]byte("A: b\nC\x7fd: 8bit\n\n\xe9"))
+	f.Add([]byte("Content-Transfer-Encoding: quoted-printable\nC\x7fd: 8bit\n\n\xe9"))
 	f.Add([]byte("ent-e/\xff\xff\xff\x80\n\xe9Type: image/x\r\n\r\r\n\n"))
 	f.Fuzz(func(t *testing.T, msg []byte) { checkDowngrade(t, "", msg) })
 }

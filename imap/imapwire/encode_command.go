@@ -290,6 +290,8 @@ func (e *CommandEncoder) args(a Args) {
 			e.lit(" ")
 			e.raw(a.Text)
 		}
+	case argsEncoder:
+		a.encodeArgs(e)
 	case interface {
 		// A command of the caller's own: its arguments with the space before.
 		AppendArgs(dst []byte) ([]byte, error)

@@ -89,6 +89,8 @@ func (o *EncodeOptions) appendResponse(dst []byte, r Response) ([]byte, error) {
 		return o.appendFetch(dst, r)
 	case *UnknownData:
 		dst, err = appendRaw(dst, r.Raw)
+	case responseEncoder:
+		dst, err = r.appendData(append(dst, "* "...), o)
 	default:
 		return dst, errEncode
 	}

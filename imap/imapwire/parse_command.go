@@ -101,6 +101,9 @@ func (p *parser) uidCommand(name string, at int) Args {
 		p.ExpectSP()
 		return &Expunge{UIDs: p.uidSet()}
 	}
+	if parse, ok := extensionCommands["UID "+name]; ok {
+		return parse(p)
+	}
 	return p.unknown("UID " + name)
 }
 
@@ -176,6 +179,9 @@ func (p *parser) command(name string) Args {
 		return p.enable()
 	case "ID":
 		return p.id()
+	}
+	if parse, ok := extensionCommands[name]; ok {
+		return parse(p)
 	}
 	return p.unknown(name)
 }

@@ -80,6 +80,14 @@ func (p *parser) responseKind(name *string, into *FetchData) Response {
 		return r
 	}
 	kind := untagged(word)
+	if kind == "" {
+		kind = wire.Upper(string(word))
+		if parse, ok := extensionResponses[kind]; ok {
+			*name = kind
+			return parse(p)
+		}
+		return p.unknownData()
+	}
 	*name = kind
 	switch kind {
 	case "CAPABILITY":
@@ -269,6 +277,9 @@ func (p *parser) codeArgs(name string) imap.Code {
 		p.sp()
 		c.Dest = p.uidSet()
 		return c
+	}
+	if parse, ok := extensionCodes[name]; ok {
+		return parse(p)
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ func appendCodeArgs(dst []byte, code imap.Code) ([]byte, error) {
 		}
 		return appendRaw(append(dst, ' '), c.Text)
 	default:
-		return dst, errEncode
+		return appendExtensionCode(dst, c)
 	}
 	return dst, nil
 }

@@ -87,6 +87,9 @@ func under(dir, parent string) bool { return dir == parent || strings.HasPrefix(
 // protocol is the protocol that a folder belongs to, empty for none, and its
 // room there: "" for the vocabulary, else "wire", "client", "server", "test".
 func protocol(dir string) (name, room string) {
+	if dir == "imap/autoconfig" {
+		return "", "" // the servers of an account, whatever they speak
+	}
 	for _, p := range protocols {
 		if dir == p {
 			return p, ""

@@ -97,19 +97,19 @@ func (c *Client) sendBody(r io.Reader, body smtp.Body, n int) (*smtp.Result, err
 	if err := w.end(err); err != nil {
 		return nil, err
 	}
-	return c.verdicts(n)
+	return c.verdicts("DATA", n)
 }
 
 // verdicts reads the replies to a message that was sent to n recipients: one
 // for all, in LMTP one for each. The error is nil if anyone got it.
-func (c *Client) verdicts(n int) (*smtp.Result, error) {
+func (c *Client) verdicts(what string, n int) (*smtp.Result, error) {
 	c.net.SetIdleTimeout(c.opts.FinalTimeout)
 	defer c.net.SetIdleTimeout(c.opts.CommandTimeout)
 	res := &smtp.Result{Recipients: make([]smtp.Verdict, n)}
 	var first, err error
 	for i := range n {
 		if i == 0 || c.opts.LMTP {
-			if res.Reply, err = c.readReply("DATA"); err != nil {
+			if res.Reply, err = c.readReply(what); err != nil {
 				err = &SentError{err}
 				if i == 0 {
 					return nil, err
@@ -121,7 +121,7 @@ func (c *Client) verdicts(n int) (*smtp.Result, error) {
 		v := &res.Recipients[i]
 		v.Reply = res.Reply
 		if v.Reply.Code < 200 || v.Reply.Code > 299 {
-			v.Err = refusal(&v.Reply, "DATA")
+			v.Err = refusal(&v.Reply, what)
 			if first == nil {
 				first = v.Err
 			}

@@ -126,7 +126,7 @@ func (x *Transaction) Commit() (*smtp.Result, error) {
 	if err := x.w.end(nil); err != nil {
 		return x.t.res, x.failed(err)
 	}
-	res, err := x.t.c.verdicts(len(x.t.accepted))
+	res, err := x.t.c.verdicts("DATA", len(x.t.accepted))
 	x.t.sort(res)
 	x.t.settle(err)
 	x.over(ErrTransactionOver)

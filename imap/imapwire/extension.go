@@ -16,18 +16,83 @@ type responseEncoder interface {
 }
 
 // extensionCommands parse what follows a command's name, the space included.
-var extensionCommands = map[string]func(p *parser) Args{}
+var extensionCommands = map[string]func(p *parser) Args{
+	"COMPARATOR":    (*parser).comparator,
+	"COMPRESS":      (*parser).compress,
+	"DELETEACL":     (*parser).deleteACL,
+	"GETACL":        (*parser).getACL,
+	"GETJMAPACCESS": (*parser).getJMAPAccess,
+	"GETMETADATA":   (*parser).getMetadata,
+	"GETQUOTA":      (*parser).getQuota,
+	"GETQUOTAROOT":  (*parser).getQuotaRoot,
+	"LANGUAGE":      (*parser).language,
+	"LISTRIGHTS":    (*parser).listRights,
+	"MYRIGHTS":      (*parser).myRights,
+	"RLIST":         (*parser).rlist,
+	"RLSUB":         (*parser).rlsub,
+	"SETACL":        (*parser).setACL,
+	"SETMETADATA":   (*parser).setMetadata,
+	"SETQUOTA":      (*parser).setQuota,
+}
 
 // extensionResponses parse what follows an untagged response's name, the space
 // included.
-var extensionResponses = map[string]func(p *parser) Response{}
+var extensionResponses = map[string]func(p *parser) Response{
+	"ACL":        (*parser).aclData,
+	"COMPARATOR": (*parser).comparatorData,
+	"JMAPACCESS": (*parser).jmapAccessData,
+	"LANGUAGE":   (*parser).languageData,
+	"LISTRIGHTS": (*parser).listRightsData,
+	"METADATA":   (*parser).metadataData,
+	"MYRIGHTS":   (*parser).myRightsData,
+	"QUOTA":      (*parser).quotaData,
+	"QUOTAROOT":  (*parser).quotaRootData,
+}
 
 // extensionCodes parse the arguments of a response code, of which there are
 // some.
-var extensionCodes = map[string]func(p *parser) imap.Code{}
+var extensionCodes = map[string]func(p *parser) imap.Code{
+	"METADATA": (*parser).metadataCode,
+}
 
 // appendExtensionCode appends the arguments of a code, each with the space
 // before it.
 func appendExtensionCode(dst []byte, code imap.Code) ([]byte, error) {
+	switch c := code.(type) {
+	case imap.CodeMetadata:
+		return appendMetadataCode(dst, c)
+	}
 	return dst, errEncode
+}
+
+// spLaxMailbox is the mailbox that a response names, with the space before it.
+func (p *parser) spLaxMailbox() string {
+	p.sp()
+	return p.laxMailbox()
+}
+
+// more moves over spaces and reports whether the frame goes on.
+func (p *parser) more() bool {
+	if p.failed() {
+		return false
+	}
+	n := p.Spaces()
+	if p.End() {
+		return false
+	}
+	if n == 0 {
+		p.Fail("a space")
+		return false
+	}
+	return true
+}
+
+func (e *CommandEncoder) spMailbox(name string) {
+	e.lit(" ")
+	e.mailbox(name)
+}
+
+func (e *CommandEncoder) spString(s string) {
+	e.lit(" ")
+	e.astring(s)
 }

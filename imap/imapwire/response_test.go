@@ -38,7 +38,7 @@ func responseCases(t testing.TB) []responseCase {
 		MessageID: "<B27397-0100000@cac.washington.edu>"}
 	text := &mime.BodyStructure{Type: "TEXT", Subtype: "PLAIN", Params: mime.Params{{Name: "CHARSET", Value: "US-ASCII"}}, Encoding: "7BIT", Octets: 3028, Lines: 92}
 	date := time.Date(1996, 7, 17, 2, 44, 25, 0, time.FixedZone("", -7*3600))
-	return []responseCase{
+	return append(accountResponses(t), []responseCase{
 		{"* OK IMAP4rev1 server ready", &StatusResponse{Cond: imap.OK, Text: "IMAP4rev1 server ready"}, true},
 		{"* PREAUTH hello", &StatusResponse{Cond: imap.PREAUTH, Text: "hello"}, true},
 		{"* BYE Autologout; idle for too long", &StatusResponse{Cond: imap.BYE, Text: "Autologout; idle for too long"}, true},
@@ -108,7 +108,7 @@ func responseCases(t testing.TB) []responseCase {
 			Other:    []imap.Namespace{{Prefix: "~", Delimiter: '/'}}, Shared: []imap.Namespace{{Prefix: "#shared/"}}}}, true},
 		{"* ID NIL", &IDData{}, true},
 		{`* ID ("name" "Cyrus" "os" NIL)`, &IDData{[]imap.IDParam{{Name: "name", Value: "Cyrus"}, {Name: "os"}}}, true},
-		{"* QUOTA \"\" (STORAGE 10 512)", &UnknownData{`* QUOTA "" (STORAGE 10 512)`}, true},
+		{"* XQUOTA \"\" (STORAGE 10 512)", &UnknownData{`* XQUOTA "" (STORAGE 10 512)`}, true},
 		{"* 5 FOO", &UnknownData{"* 5 FOO"}, true},
 		{"Server Unavailable.", &UnknownData{"Server Unavailable."}, true},
 		{`* 12 FETCH (UID 4827313 FLAGS (\Seen))`, &FetchData{Seq: 12, Has: HasUID | HasFlags, UID: 4827313, Flags: []imap.Flag{imap.FlagSeen}}, true},
@@ -140,7 +140,7 @@ func responseCases(t testing.TB) []responseCase {
 		{`* 12 FETCH (BODY[TEXT] "abc" X-GM-LABELS (\Inbox "a b") ANNOTATION[1] (x))`, &FetchData{Seq: 12,
 			Sections: []SectionData{{Item: &imap.BodySection{Specifier: imap.PartText}, Body: []byte("abc"), Size: 3}},
 			Extended: []imap.RawItem{{Name: "X-GM-LABELS", Value: `(\Inbox "a b")`}, {Name: "ANNOTATION[1]", Value: "(x)"}}}, false},
-	}
+	}...)
 }
 
 func TestParseResponse(t *testing.T) {

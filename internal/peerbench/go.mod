@@ -6,6 +6,7 @@ replace github.com/mailwire/mailwire => ../..
 
 require (
 	github.com/ProtonMail/gluon v0.17.1-0.20230724134000-308be39be96e
+	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-message v0.18.2
 	github.com/jhillyerd/enmime/v2 v2.3.0
 	github.com/mailwire/mailwire v0.0.0-00010101000000-000000000000
@@ -18,6 +19,7 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/clipperhouse/displaywidth v0.10.0 // indirect
 	github.com/clipperhouse/uax29/v2 v2.6.0 // indirect
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
 	github.com/fatih/color v1.18.0 // indirect
 	github.com/gogs/chardet v0.0.0-20211120154057-b7413eaefb8f // indirect
 	github.com/google/uuid v1.3.0 // indirect

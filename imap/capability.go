@@ -2,7 +2,10 @@ package imap
 
 // Capabilities.
 
-import "slices"
+import (
+	"slices"
+	"strconv"
+)
 
 // Capability is one word of CAPABILITY, compared without regard to ASCII case.
 type Capability string
@@ -66,6 +69,7 @@ const (
 	CapLanguage         Capability = "LANGUAGE"
 	CapInProgress       Capability = "INPROGRESS"
 	CapUIDOnly          Capability = "UIDONLY"
+	CapUIDBatches       Capability = "UIDBATCHES"
 	CapJMAPAccess       Capability = "JMAPACCESS"
 	CapGmail            Capability = "X-GM-EXT-1"
 	CapXList            Capability = "XLIST"
@@ -76,6 +80,16 @@ func (c Capability) Equal(o Capability) bool { return equalFold(string(c), strin
 
 // CapAuth is the capability of a SASL mechanism: "AUTH=" and its name.
 func CapAuth(mechanism string) Capability { return Capability("AUTH=" + mechanism) }
+
+// Keys of capabilities that carry a number, for [Capabilities.Number]: the most
+// messages that a command works on, or that one saves (RFC 9738).
+const (
+	CapMessageLimitKey = "MESSAGELIMIT"
+	CapSaveLimitKey    = "SAVELIMIT"
+)
+
+// CapThread is the capability of a THREAD algorithm (RFC 5256).
+func CapThread(a ThreadAlgorithm) Capability { return Capability("THREAD=" + string(a)) }
 
 // Capabilities is a server's list, in its order.
 type Capabilities []Capability
@@ -93,4 +107,15 @@ func (s Capabilities) Values(key string) []string {
 		}
 	}
 	return out
+}
+
+// Number is the number behind "key=" in the list, such as the limit for the key
+// "MESSAGELIMIT"; ok is false where there is none.
+func (s Capabilities) Number(key string) (n uint64, ok bool) {
+	for _, v := range s.Values(key) {
+		if n, err := strconv.ParseUint(v, 10, 63); err == nil {
+			return n, true
+		}
+	}
+	return 0, false
 }

@@ -56,7 +56,7 @@ const (
 	CodeReadOnly   CodeAtom = "READ-ONLY"
 	CodeReadWrite  CodeAtom = "READ-WRITE"
 	CodeTryCreate  CodeAtom = "TRYCREATE"
-	CodeBadCharset CodeAtom = "BADCHARSET" // also with a list: CodeList
+	CodeBadCharset CodeAtom = "BADCHARSET" // also with a list: CodeCharsets
 
 	CodeUnavailable          CodeAtom = "UNAVAILABLE"
 	CodeAuthenticationFailed CodeAtom = "AUTHENTICATIONFAILED"

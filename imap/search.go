@@ -120,6 +120,22 @@ type (
 	SearchThreadID struct{ ID string }
 )
 
+// SearchUIDAfter and SearchUIDBefore match messages of greater and of smaller
+// UIDs (RFC 9738).
+type (
+	SearchUIDAfter  struct{ UID UID }
+	SearchUIDBefore struct{ UID UID }
+)
+
+// Gmail's keys (X-GM-EXT-1): a query in the language of its search box, a
+// label (UTF-8, a system label with its backslash), and its identifiers.
+type (
+	SearchGmailRaw       struct{ Query string }
+	SearchGmailLabel     struct{ Label string }
+	SearchGmailMessageID struct{ ID uint64 }
+	SearchGmailThreadID  struct{ ID uint64 }
+)
+
 // SearchSaveDateSupported matches where the mailbox keeps dates of saving
 // (RFC 8514).
 type SearchSaveDateSupported struct{}
@@ -130,7 +146,9 @@ type SearchFuzzy struct{ Key SearchKey }
 // SearchFilter matches by a stored filter (RFC 5466).
 type SearchFilter struct{ Name string }
 
-// SearchRaw is a key as it stands on the wire, name and arguments.
+// SearchRaw is a key as it stands on the wire, name and arguments. Where a
+// command with an unknown key is read, how many arguments it has is unknown as
+// well: everything to the end of its list is in Text.
 type SearchRaw struct{ Text string }
 
 func (SearchCriteria) SearchName() string { return "()" }
@@ -151,6 +169,13 @@ func (SearchEmailID) SearchName() string  { return "EMAILID" }
 func (SearchThreadID) SearchName() string { return "THREADID" }
 func (SearchFuzzy) SearchName() string    { return "FUZZY" }
 func (SearchFilter) SearchName() string   { return "FILTER" }
+
+func (SearchUIDAfter) SearchName() string       { return "UIDAFTER" }
+func (SearchUIDBefore) SearchName() string      { return "UIDBEFORE" }
+func (SearchGmailRaw) SearchName() string       { return "X-GM-RAW" }
+func (SearchGmailLabel) SearchName() string     { return "X-GM-LABELS" }
+func (SearchGmailMessageID) SearchName() string { return "X-GM-MSGID" }
+func (SearchGmailThreadID) SearchName() string  { return "X-GM-THRID" }
 
 func (SearchSaveDateSupported) SearchName() string { return "SAVEDATESUPPORTED" }
 
@@ -204,4 +229,20 @@ const (
 	ReturnPartial = "PARTIAL"
 	ReturnUpdate  = "UPDATE"
 	ReturnContext = "CONTEXT"
+
+	ReturnRelevancy = "RELEVANCY" // RFC 6203
 )
+
+// ReturnPage is PARTIAL with its range (RFC 9394).
+func ReturnPage(r PartialRange) SearchReturn {
+	return SearchReturn{Name: ReturnPartial, Value: r.String()}
+}
+
+// Page is the range of PARTIAL; ok is false for any other option.
+func (r SearchReturn) Page() (page PartialRange, ok bool) {
+	if !equalFold(r.Name, ReturnPartial) {
+		return page, false
+	}
+	page, err := ParsePartialRange(r.Value)
+	return page, err == nil
+}

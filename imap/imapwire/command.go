@@ -63,20 +63,12 @@ type ID struct{ Params []imap.IDParam }
 type Select struct {
 	Mailbox   string
 	ReadOnly  bool
-	CondStore bool     // RFC 7162
-	QResync   *QResync // RFC 7162
+	CondStore bool          // RFC 7162
+	QResync   *imap.QResync // RFC 7162
 }
 
-// QResync is what a client remembers of a mailbox (RFC 7162 section 3.2.5).
-type QResync struct {
-	UIDValidity uint32
-	ModSeq      imap.ModSeq
-	KnownUIDs   imap.UIDSet // empty where not given
-	// SeqMatch and UIDMatch are sequence numbers and the UIDs they had; empty
-	// where not given.
-	SeqMatch imap.SeqSet
-	UIDMatch imap.UIDSet
-}
+// QResync is what SELECT has for QRESYNC.
+type QResync = imap.QResync
 
 // Create is CREATE. Uses are special uses (RFC 6154 section 3).
 type Create struct {

@@ -96,6 +96,14 @@ func (e *CommandEncoder) atom(s string) { e.with(appendAtom(e.dst, s)) }
 
 func (e *CommandEncoder) num(n uint64) { e.dst = strconv.AppendUint(e.dst, n, 10) }
 
+// nz appends a number that must not be zero.
+func (e *CommandEncoder) nz(n uint64) {
+	if n == 0 {
+		e.fail(&badToken{"number above zero", "0"})
+	}
+	e.num(n)
+}
+
 // size appends a number of octets, which must not be negative.
 func (e *CommandEncoder) size(n int64) {
 	if n < 0 {
@@ -421,20 +429,13 @@ func (e *CommandEncoder) fetchArgs(a *Fetch) {
 	e.lit(" ")
 	e.set(a.Set)
 	e.lit(" ")
-	item := func(i int) {
-		if a.Items[i] == nil {
-			e.fail(errEncode)
-			return
-		}
-		e.with(a.Items[i].AppendText(e.dst))
-	}
 	switch len(a.Items) {
 	case 0:
 		e.fail(errEncode)
 	case 1:
-		item(0)
+		e.fetchItem(a.Items[0])
 	default:
-		e.list(len(a.Items), item)
+		e.fetchItems(a.Items)
 	}
 	if a.ChangedSince == nil && !a.Vanished && len(a.Modifiers) == 0 {
 		return
@@ -463,6 +464,18 @@ func (e *CommandEncoder) fetchArgs(a *Fetch) {
 	e.lit(")")
 }
 
+func (e *CommandEncoder) fetchItem(item imap.FetchItem) {
+	if item == nil {
+		e.fail(errEncode)
+		return
+	}
+	e.with(item.AppendText(e.dst))
+}
+
+func (e *CommandEncoder) fetchItems(items []imap.FetchItem) {
+	e.list(len(items), func(i int) { e.fetchItem(items[i]) })
+}
+
 func (e *CommandEncoder) storeArgs(a *Store) {
 	e.lit(" ")
 	e.set(a.Set)
@@ -481,24 +494,35 @@ func (e *CommandEncoder) storeArgs(a *Store) {
 }
 
 func (e *CommandEncoder) searchArgs(a *Search) {
-	if a.Extended || len(a.Return) > 0 {
-		e.lit(" RETURN ")
-		e.list(len(a.Return), func(i int) {
-			e.atom(a.Return[i].Name)
-			if v := a.Return[i].Value; v != "" {
-				e.lit(" ")
-				e.raw(v)
-			}
-		})
-	}
+	e.searchReturn(a.Extended, a.Return)
 	if a.Charset != "" {
 		e.lit(" CHARSET ")
 		e.astring(a.Charset)
 	}
-	if len(a.Criteria) == 0 {
+	e.searchKeys(a.Criteria)
+}
+
+func (e *CommandEncoder) searchReturn(extended bool, opts []imap.SearchReturn) {
+	if !extended && len(opts) == 0 {
+		return
+	}
+	e.lit(" RETURN ")
+	e.list(len(opts), func(i int) {
+		e.atom(opts[i].Name)
+		if v := opts[i].Value; v != "" {
+			e.lit(" ")
+			e.raw(v)
+		}
+	})
+}
+
+// searchKeys appends all keys, each with the space before it; ALL where there
+// is none.
+func (e *CommandEncoder) searchKeys(keys imap.SearchCriteria) {
+	if len(keys) == 0 {
 		e.lit(" ALL")
 	}
-	for _, k := range a.Criteria {
+	for _, k := range keys {
 		e.lit(" ")
 		e.searchKey(k, DefaultDepth)
 	}
@@ -600,6 +624,24 @@ func (e *CommandEncoder) searchKey(k imap.SearchKey, depth int) {
 	case imap.SearchFilter:
 		e.lit("FILTER ")
 		e.astring(k.Name)
+	case imap.SearchUIDAfter:
+		e.lit("UIDAFTER ")
+		e.nz(uint64(k.UID))
+	case imap.SearchUIDBefore:
+		e.lit("UIDBEFORE ")
+		e.nz(uint64(k.UID))
+	case imap.SearchGmailRaw:
+		e.lit("X-GM-RAW ")
+		e.astring(k.Query)
+	case imap.SearchGmailLabel:
+		e.lit("X-GM-LABELS ")
+		e.gmailLabel(k.Label)
+	case imap.SearchGmailMessageID:
+		e.lit("X-GM-MSGID ")
+		e.num(k.ID)
+	case imap.SearchGmailThreadID:
+		e.lit("X-GM-THRID ")
+		e.num(k.ID)
 	case imap.SearchRaw:
 		if k.Text == "" {
 			e.fail(errEncode)

@@ -17,9 +17,11 @@ type responseEncoder interface {
 
 // extensionCommands parse what follows a command's name, the space included.
 var extensionCommands = map[string]func(p *parser) Args{
+	"CANCELUPDATE":  (*parser).cancelUpdate,
 	"COMPARATOR":    (*parser).comparator,
 	"COMPRESS":      (*parser).compress,
 	"DELETEACL":     (*parser).deleteACL,
+	"ESEARCH":       (*parser).esearch,
 	"GETACL":        (*parser).getACL,
 	"GETJMAPACCESS": (*parser).getJMAPAccess,
 	"GETMETADATA":   (*parser).getMetadata,
@@ -28,11 +30,17 @@ var extensionCommands = map[string]func(p *parser) Args{
 	"LANGUAGE":      (*parser).language,
 	"LISTRIGHTS":    (*parser).listRights,
 	"MYRIGHTS":      (*parser).myRights,
+	"NOTIFY":        (*parser).notify,
 	"RLIST":         (*parser).rlist,
 	"RLSUB":         (*parser).rlsub,
 	"SETACL":        (*parser).setACL,
 	"SETMETADATA":   (*parser).setMetadata,
 	"SETQUOTA":      (*parser).setQuota,
+	"SORT":          func(p *parser) Args { return p.sort(false) },
+	"THREAD":        func(p *parser) Args { return p.thread(false) },
+	"UID SORT":      func(p *parser) Args { return p.sort(true) },
+	"UID THREAD":    func(p *parser) Args { return p.thread(true) },
+	"XLIST":         (*parser).xlist,
 }
 
 // extensionResponses parse what follows an untagged response's name, the space

@@ -147,7 +147,7 @@ var commands = append(accountCommands, []commandCase{
 	{"UID MOVE 42:69 foo", &Move{imap.UIDs(42, 69), "foo"}, true},
 	{"XYZZY", &Unknown{Name: "XYZZY"}, true},
 	{"XQUOTA \"x\"", &Unknown{Name: "XQUOTA", Text: `"x"`}, true},
-	{"UID SORT (ARRIVAL) UTF-8 ALL", &Unknown{Name: "UID SORT", Text: "(ARRIVAL) UTF-8 ALL"}, true},
+	{"UID XYZZY (a) b", &Unknown{Name: "UID XYZZY", Text: "(a) b"}, true},
 }...)
 
 func TestParseCommand(t *testing.T) {
@@ -203,7 +203,8 @@ func TestParseCommandRefuses(t *testing.T) {
 		{"a STORE 1 FLAG x", "a", 10},
 		{"a SEARCH", "a", 8},
 		{"a SEARCH ", "a", 9},
-		{"a SEARCH FOO", "a", 9},
+		{"a SEARCH FOO ", "a", 13},
+		{"a SEARCH FOO (x", "a", 15},
 		{"a SEARCH ALL ", "a", 13},
 		{"a SEARCH ()", "a", 10},
 		{"a SEARCH NOT", "a", 12},

@@ -12,28 +12,56 @@ func (p *parser) search(uid bool) Args {
 	p.ExpectSP()
 	if p.Fold("RETURN ") {
 		c.Extended = true
-		p.list(func() {
-			r := imap.SearchReturn{Name: p.word()}
-			if r.Name == imap.ReturnPartial {
-				p.ExpectSP()
-				at := p.Pos()
-				p.ExpectTake(classAtom, "a range")
-				r.Value = p.str(at, p.Pos())
-			} else {
-				r.Value = p.optionValue()
-			}
-			c.Return = append(c.Return, r)
-		})
-		p.ExpectSP()
+		c.Return = p.searchReturn()
 	}
+	c.Charset, c.Criteria = p.searchProgram()
+	return c
+}
+
+// searchReturn is the options behind RETURN, with the space behind them.
+func (p *parser) searchReturn() (out []imap.SearchReturn) {
+	p.list(func() {
+		r := imap.SearchReturn{Name: p.word()}
+		if r.Name == imap.ReturnPartial {
+			p.ExpectSP()
+			r.Value = p.partialRange().String()
+		} else {
+			r.Value = p.optionValue()
+		}
+		out = append(out, r)
+	})
+	p.ExpectSP()
+	return out
+}
+
+var classRange = wire.NewClass(":-", [2]byte{'0', '9'})
+
+// partialRange is a range such as "1:10" or "-1:-10".
+func (p *parser) partialRange() imap.PartialRange {
+	at := p.Pos()
+	r, err := imap.ParsePartialRange(p.bytesStr(p.ExpectTake(classRange, `a range such as "1:10" or "-1:-10"`)))
+	if err != nil {
+		p.Seek(at)
+		p.Fail(`a range such as "1:10" or "-1:-10"`)
+	}
+	return r
+}
+
+// searchProgram is everything behind the options of SEARCH.
+func (p *parser) searchProgram() (charset string, keys imap.SearchCriteria) {
 	if p.Fold("CHARSET ") {
-		c.Charset = p.astring()
+		charset = p.astring()
 		p.ExpectSP()
 	}
+	return charset, p.searchKeys()
+}
+
+// searchKeys is all search keys up to the end.
+func (p *parser) searchKeys() (keys imap.SearchCriteria) {
 	for {
-		c.Criteria = p.searchKey(c.Criteria, p.depth)
+		keys = p.searchKey(keys, p.depth)
 		if p.failed() || p.End() {
-			return c
+			return keys
 		}
 		p.ExpectSP()
 	}
@@ -113,12 +141,11 @@ func (p *parser) searchArgs(name string, at, depth int) imap.SearchKey {
 	switch name {
 	case "OR", "NOT", "FUZZY", "KEYWORD", "UNKEYWORD", "UID", "BCC", "BODY", "CC", "FROM", "SUBJECT", "TEXT", "TO",
 		"HEADER", "BEFORE", "ON", "SINCE", "SENTBEFORE", "SENTON", "SENTSINCE", "SAVEDBEFORE", "SAVEDON", "SAVEDSINCE",
-		"LARGER", "SMALLER", "OLDER", "YOUNGER", "MODSEQ", "EMAILID", "THREADID", "FILTER":
+		"LARGER", "SMALLER", "OLDER", "YOUNGER", "MODSEQ", "EMAILID", "THREADID", "FILTER",
+		"UIDAFTER", "UIDBEFORE", "X-GM-RAW", "X-GM-LABELS", "X-GM-MSGID", "X-GM-THRID":
 		p.ExpectSP()
 	default:
-		p.Seek(at)
-		p.Fail("a search key")
-		return nil
+		return p.rawKey(at)
 	}
 	switch name {
 	case "OR":
@@ -153,6 +180,18 @@ func (p *parser) searchArgs(name string, at, depth int) imap.SearchKey {
 		return imap.SearchThreadID{ID: p.astring()}
 	case "FILTER":
 		return imap.SearchFilter{Name: p.astring()}
+	case "UIDAFTER":
+		return imap.SearchUIDAfter{UID: imap.UID(p.nzNumber())}
+	case "UIDBEFORE":
+		return imap.SearchUIDBefore{UID: imap.UID(p.nzNumber())}
+	case "X-GM-RAW":
+		return imap.SearchGmailRaw{Query: p.astring()}
+	case "X-GM-LABELS":
+		return imap.SearchGmailLabel{Label: p.gmailLabel()}
+	case "X-GM-MSGID":
+		return imap.SearchGmailMessageID{ID: p.ExpectUint64()}
+	case "X-GM-THRID":
+		return imap.SearchGmailThreadID{ID: p.ExpectUint64()}
 	case "MODSEQ":
 		var k imap.SearchModSeq
 		if c, ok := p.Peek(); ok && c == '"' {
@@ -165,6 +204,19 @@ func (p *parser) searchArgs(name string, at, depth int) imap.SearchKey {
 		return k
 	}
 	return imap.SearchDate{When: imap.SearchWhen(name), Date: p.date()}
+}
+
+// rawKey is a key that is not known here, whose name stands at octet at, and
+// everything behind it to the end of its list.
+func (p *parser) rawKey(at int) imap.SearchKey {
+	for !p.failed() {
+		if c, ok := p.Peek(); !ok || c == ')' {
+			break
+		}
+		p.ExpectSP()
+		p.skipValue()
+	}
+	return imap.SearchRaw{Text: p.str(at, p.Pos())}
 }
 
 func (p *parser) fetch(uid bool) Args {
@@ -196,6 +248,9 @@ func (p *parser) fetch(uid bool) Args {
 			c.ChangedSince = &n
 		case "VANISHED":
 			c.Vanished = true
+		case imap.ReturnPartial:
+			p.ExpectSP()
+			c.Modifiers = append(c.Modifiers, imap.RawItem{Name: name, Value: p.partialRange().String()})
 		default:
 			m := imap.RawItem{Name: name}
 			at := p.Pos()
@@ -368,6 +423,9 @@ func (p *parser) store(uid bool) Args {
 		c.Change.Action = imap.StoreAdd
 	} else if p.Byte('-') {
 		c.Change.Action = imap.StoreRemove
+	}
+	if p.Fold("X-GM-LABELS") {
+		return p.storeLabels(c)
 	}
 	p.ExpectFold("FLAGS")
 	c.Silent = p.Fold(".SILENT")

@@ -48,17 +48,6 @@ func (o *EncodeOptions) appendResponse(dst []byte, r Response) ([]byte, error) {
 		dst, err = o.appendList(dst, r)
 	case *StatusData:
 		dst, err = o.appendStatusData(dst, &r.MailboxStatus)
-	case *SearchData:
-		dst = append(dst, "* SEARCH"...)
-		for _, n := range r.Nums {
-			dst = strconv.AppendUint(append(dst, ' '), uint64(n), 10)
-		}
-		if r.ModSeq != 0 {
-			dst = strconv.AppendUint(append(dst, " (MODSEQ "...), uint64(r.ModSeq), 10)
-			dst = append(dst, ')')
-		}
-	case *ESearchData:
-		dst, err = appendESearch(dst, r)
 	case *FlagsData:
 		dst, err = appendFlags(append(dst, "* FLAGS "...), r.Flags)
 	case *ExistsData:
@@ -113,9 +102,12 @@ func appendCapabilities(dst []byte, caps imap.Capabilities) ([]byte, error) {
 }
 
 func (o *EncodeOptions) appendList(dst []byte, r *ListData) ([]byte, error) {
-	if r.Lsub {
+	switch {
+	case r.Lsub:
 		dst = append(dst, "* LSUB ("...)
-	} else {
+	case r.XList:
+		dst = append(dst, "* XLIST ("...)
+	default:
 		dst = append(dst, "* LIST ("...)
 	}
 	for i, a := range r.Attrs {
@@ -242,46 +234,6 @@ func statusNumber(s *imap.MailboxStatus, item imap.StatusItem) (uint64, bool) {
 		return uint64(s.HighestModSeq), true
 	}
 	return 0, false
-}
-
-func appendESearch(dst []byte, r *ESearchData) ([]byte, error) {
-	var err error
-	dst = append(dst, "* ESEARCH"...)
-	if r.Tag != "" {
-		if !classTag.All(r.Tag) {
-			return dst, &badToken{"tag", r.Tag}
-		}
-		dst = append(appendQuoted(append(dst, " (TAG "...), r.Tag), ')')
-	}
-	if r.UID {
-		dst = append(dst, " UID"...)
-	}
-	if r.Min != 0 {
-		dst = strconv.AppendUint(append(dst, " MIN "...), uint64(r.Min), 10)
-	}
-	if r.Max != 0 {
-		dst = strconv.AppendUint(append(dst, " MAX "...), uint64(r.Max), 10)
-	}
-	if r.Count >= 0 {
-		dst = strconv.AppendInt(append(dst, " COUNT "...), r.Count, 10)
-	}
-	if !r.All.Empty() {
-		if dst, err = r.All.AppendText(append(dst, " ALL "...)); err != nil {
-			return dst, err
-		}
-	}
-	if r.ModSeq != 0 {
-		dst = strconv.AppendUint(append(dst, " MODSEQ "...), uint64(r.ModSeq), 10)
-	}
-	for _, x := range r.Extended {
-		if dst, err = appendAtom(append(dst, ' '), x.Name); err != nil {
-			return dst, err
-		}
-		if dst, err = appendRawValue(append(dst, ' '), x.Value); err != nil {
-			return dst, err
-		}
-	}
-	return dst, nil
 }
 
 func (o *EncodeOptions) appendNamespaces(dst []byte, list []imap.Namespace) ([]byte, error) {

@@ -3,7 +3,11 @@ package imapwire
 // The tables through which commands, responses and codes of extensions are
 // found. Each extension has a file of its own.
 
-import "github.com/mailwire/mailwire/imap"
+import (
+	"strconv"
+
+	"github.com/mailwire/mailwire/imap"
+)
 
 // argsEncoder is a command of an extension: it writes its arguments, each with
 // the space before it.
@@ -40,6 +44,7 @@ var extensionCommands = map[string]func(p *parser) Args{
 	"THREAD":        func(p *parser) Args { return p.thread(false) },
 	"UID SORT":      func(p *parser) Args { return p.sort(true) },
 	"UID THREAD":    func(p *parser) Args { return p.thread(true) },
+	"UIDBATCHES":    (*parser).uidBatches,
 	"XLIST":         (*parser).xlist,
 }
 
@@ -55,12 +60,21 @@ var extensionResponses = map[string]func(p *parser) Response{
 	"MYRIGHTS":   (*parser).myRightsData,
 	"QUOTA":      (*parser).quotaData,
 	"QUOTAROOT":  (*parser).quotaRootData,
+	"SORT":       (*parser).sortData,
+	"THREAD":     (*parser).threadData,
+	"UIDBATCHES": (*parser).uidBatchesData,
 }
 
 // extensionCodes parse the arguments of a response code, of which there are
 // some.
 var extensionCodes = map[string]func(p *parser) imap.Code{
 	"METADATA": (*parser).metadataCode,
+
+	imap.CodeBadEventName:        (*parser).badEventCode,
+	imap.CodeInProgressName:      (*parser).inProgressCode,
+	imap.CodeMessageLimitName:    (*parser).messageLimitCode,
+	imap.CodeNoUpdateName:        (*parser).noUpdateCode,
+	imap.CodeUndefinedFilterName: (*parser).undefinedFilterCode,
 }
 
 // appendExtensionCode appends the arguments of a code, each with the space
@@ -69,6 +83,20 @@ func appendExtensionCode(dst []byte, code imap.Code) ([]byte, error) {
 	switch c := code.(type) {
 	case imap.CodeMetadata:
 		return appendMetadataCode(dst, c)
+	case imap.CodeUndefinedFilter:
+		return appendAtom(append(dst, ' '), c.Filter)
+	case imap.CodeNoUpdate:
+		return appendTagString(append(dst, ' '), c.Tag)
+	case imap.CodeBadEvent:
+		return appendBadEvent(dst, c)
+	case imap.CodeMessageLimit:
+		dst = strconv.AppendUint(append(dst, ' '), uint64(c.Limit), 10)
+		if c.LastUID != 0 {
+			dst = strconv.AppendUint(append(dst, ' '), uint64(c.LastUID), 10)
+		}
+		return dst, nil
+	case imap.CodeInProgress:
+		return appendInProgress(dst, c)
 	}
 	return dst, errEncode
 }

@@ -37,6 +37,13 @@ func (e *FetchEncoder) Begin(seq imap.SeqNum) {
 	e.Buf = append(e.Buf, " FETCH ("...)
 }
 
+// BeginUID begins the response UIDFETCH (RFC 9586) for the message uid.
+func (e *FetchEncoder) BeginUID(uid imap.UID) {
+	e.start, e.open, e.sent, e.some, e.err = len(e.Buf), true, false, false, nil
+	e.Buf = strconv.AppendUint(append(e.Buf, "* "...), uint64(uid), 10)
+	e.Buf = append(e.Buf, " UIDFETCH ("...)
+}
+
 // name appends the space between items and an item's name with its space.
 func (e *FetchEncoder) name(s string) {
 	if e.some {
@@ -236,6 +243,39 @@ func (e *FetchEncoder) Preview(text string) {
 // PreviewNIL appends a PREVIEW that is not known.
 func (e *FetchEncoder) PreviewNIL() { e.name("PREVIEW NIL") }
 
+// GmailLabels appends X-GM-LABELS. A label that holds CR, LF or NUL, or is not
+// UTF-8, is an error.
+func (e *FetchEncoder) GmailLabels(labels []string) {
+	e.name("X-GM-LABELS (")
+	for i, l := range labels {
+		if i > 0 {
+			e.Buf = append(e.Buf, ' ')
+		}
+		if systemLabel(l) {
+			e.Buf = append(e.Buf, l...)
+			continue
+		}
+		text, err := imap.EncodeUTF7(l)
+		if err == nil {
+			e.Buf, err = appendAString(e.Buf, text)
+		}
+		e.fail(err)
+	}
+	e.Buf = append(e.Buf, ')')
+}
+
+// GmailMessageID appends X-GM-MSGID.
+func (e *FetchEncoder) GmailMessageID(id uint64) {
+	e.name("X-GM-MSGID ")
+	e.Buf = strconv.AppendUint(e.Buf, id, 10)
+}
+
+// GmailThreadID appends X-GM-THRID.
+func (e *FetchEncoder) GmailThreadID(id uint64) {
+	e.name("X-GM-THRID ")
+	e.Buf = strconv.AppendUint(e.Buf, id, 10)
+}
+
 // End ends the response. An error means that an item could not be written;
 // where Section was called, the connection cannot go on, else the response is
 // out of Buf again.
@@ -252,10 +292,14 @@ func (e *FetchEncoder) End() error {
 // appendFetch appends a FetchData whose sections are in memory.
 func (o *EncodeOptions) appendFetch(dst []byte, r *FetchData) ([]byte, error) {
 	e := FetchEncoder{Buf: dst}
-	e.Begin(r.Seq)
 	has := func(f FetchFields) bool { return r.Has&f != 0 }
-	if has(HasUID) {
-		e.UID(r.UID)
+	if r.UIDFetch {
+		e.BeginUID(r.UID)
+	} else {
+		e.Begin(r.Seq)
+		if has(HasUID) {
+			e.UID(r.UID)
+		}
 	}
 	if has(HasFlags) {
 		e.Flags(r.Flags)
@@ -282,6 +326,15 @@ func (o *EncodeOptions) appendFetch(dst []byte, r *FetchData) ([]byte, error) {
 		e.PreviewNIL()
 	} else if has(HasPreview) {
 		e.Preview(r.Preview)
+	}
+	if has(HasGmailLabels) {
+		e.GmailLabels(r.GmailLabels)
+	}
+	if has(HasGmailMessageID) {
+		e.GmailMessageID(r.GmailMessageID)
+	}
+	if has(HasGmailThreadID) {
+		e.GmailThreadID(r.GmailThreadID)
 	}
 	if has(HasEnvelope) {
 		e.Envelope(r.Envelope)

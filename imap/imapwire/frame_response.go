@@ -7,7 +7,6 @@ import (
 	"io"
 	"strconv"
 
-	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/internal/wire"
 )
 
@@ -68,10 +67,12 @@ type ResponseReader struct {
 	buf    []byte
 	raw    []byte
 	msg    *Literal // a section that streams
-	seq    imap.SeqNum
-	fetch  FetchData
-	names  interner
-	err    error
+	// num and uidFetch are how the response with that section began.
+	num      uint32
+	uidFetch bool
+	fetch    FetchData
+	names    interner
+	err      error
 }
 
 // NewResponseReader returns a reader of the responses in r. It reads lines
@@ -115,7 +116,12 @@ func (c *ResponseReader) Read() (Response, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.buf = append(strconv.AppendUint(append(c.buf[:0], "* "...), uint64(c.seq), 10), " FETCH ("...)
+		c.buf = strconv.AppendUint(append(c.buf[:0], "* "...), uint64(c.num), 10)
+		if c.uidFetch {
+			c.buf = append(c.buf, " UIDFETCH ("...)
+		} else {
+			c.buf = append(c.buf, " FETCH ("...)
+		}
 		c.buf = append(c.buf, line...)
 		return c.response(offset)
 	}
@@ -186,7 +192,10 @@ func (c *ResponseReader) response(offset int64) (Response, error) {
 			r, err := c.parse(c.buf, offset, true)
 			if f, ok := r.(*FetchData); err == nil && ok && f.More {
 				c.msg = &Literal{size: h.size, binary: h.binary, r: c.r}
-				c.seq = f.Seq
+				c.num, c.uidFetch = uint32(f.Seq), f.UIDFetch
+				if f.UIDFetch {
+					c.num = uint32(f.UID)
+				}
 				f.Sections[len(f.Sections)-1].Stream = c.msg
 				return f, nil
 			}

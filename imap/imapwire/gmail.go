@@ -58,7 +58,17 @@ func (p *parser) gmailLabel() string {
 		p.ExpectTake(classAtom, "a label")
 		return p.str(start, p.Pos())
 	}
-	s := p.astring()
+	return p.labelText(p.astring())
+}
+
+// laxGmailLabel is a label in a response, where an atom may hold anything.
+func (p *parser) laxGmailLabel() string {
+	s, _ := p.laxString()
+	return p.labelText(s)
+}
+
+// labelText is a label decoded, where it can be.
+func (p *parser) labelText(s string) string {
 	if p.failed() || p.utf8 || !ascii(s) {
 		return s
 	}
@@ -85,8 +95,13 @@ func (c *StoreLabels) encodeArgs(e *CommandEncoder) {
 	e.list(len(c.Labels), func(i int) { e.gmailLabel(c.Labels[i]) })
 }
 
+// systemLabel reports whether s is a label that stands as it is.
+func systemLabel(s string) bool {
+	return len(s) > 1 && s[0] == '\\' && classAtom.All(s[1:])
+}
+
 func (e *CommandEncoder) gmailLabel(s string) {
-	if imap.Flag(s).System() && imap.Flag(s).Valid() && s != string(imap.FlagWildcard) {
+	if systemLabel(s) {
 		e.lit(s)
 		return
 	}

@@ -25,7 +25,7 @@ func (n *interner) get(b []byte) string {
 
 // reset empties a FetchData and keeps its slices' memory.
 func (f *FetchData) reset() {
-	*f = FetchData{Flags: f.Flags[:0], Sections: f.Sections[:0], Extended: f.Extended[:0]}
+	*f = FetchData{Flags: f.Flags[:0], Sections: f.Sections[:0], Extended: f.Extended[:0], GmailLabels: f.GmailLabels[:0]}
 }
 
 // fetchData is what is behind "FETCH".
@@ -58,6 +58,7 @@ func knownItem(b []byte) imap.FetchAtt {
 		imap.FetchUID, imap.FetchFlags, imap.FetchEnvelope, imap.FetchInternalDate, imap.FetchSize,
 		imap.FetchBodyStructure, imap.FetchBody, imap.FetchModSeq, imap.FetchRFC822, imap.FetchRFC822Header,
 		imap.FetchRFC822Text, imap.FetchEmailID, imap.FetchThreadID, imap.FetchSaveDate, imap.FetchPreview,
+		imap.FetchGmailLabels, imap.FetchGmailMessageID, imap.FetchGmailThreadID,
 	} {
 		if wire.EqualFold(b, string(a)) {
 			return a
@@ -145,6 +146,16 @@ func (p *parser) fetchAtt(f *FetchData) {
 		s, ok := p.nstring()
 		f.Preview, f.PreviewNil = s, !ok
 		f.Has |= HasPreview
+	case imap.FetchGmailLabels:
+		f.GmailLabels = f.GmailLabels[:0]
+		p.laxList(func() { f.GmailLabels = append(f.GmailLabels, p.laxGmailLabel()) })
+		f.Has |= HasGmailLabels
+	case imap.FetchGmailMessageID:
+		f.GmailMessageID = p.number()
+		f.Has |= HasGmailMessageID
+	case imap.FetchGmailThreadID:
+		f.GmailThreadID = p.number()
+		f.Has |= HasGmailThreadID
 	default:
 		from := p.Pos()
 		p.skipValue()

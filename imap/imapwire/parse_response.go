@@ -161,6 +161,14 @@ func (p *parser) numbered(name *string, into *FetchData) Response {
 		into.Seq = imap.SeqNum(n)
 		p.fetchData(into)
 		return into
+	case wire.EqualFold(word, "UIDFETCH"):
+		*name = "UIDFETCH"
+		if into == nil {
+			into = &FetchData{}
+		}
+		into.UIDFetch, into.UID, into.Has = true, imap.UID(n), HasUID
+		p.fetchData(into)
+		return into
 	case wire.EqualFold(word, "EXISTS"):
 		p.laxEnd()
 		return &ExistsData{n}
@@ -301,7 +309,7 @@ func (p *parser) capabilities() imap.Capabilities {
 
 // listData is what is behind LIST, LSUB or XLIST.
 func (p *parser) listData(kind string) Response {
-	r := &ListData{Lsub: kind == "LSUB"}
+	r := &ListData{Lsub: kind == "LSUB", XList: kind == "XLIST"}
 	p.sp()
 	p.laxList(func() {
 		start := p.Pos()
@@ -394,59 +402,6 @@ func (p *parser) statusData() Response {
 		r.Items = append(r.Items, item)
 	})
 	p.laxEnd()
-	return r
-}
-
-func (p *parser) searchData() Response {
-	r := &SearchData{}
-	for p.Spaces(); !p.failed() && !p.End(); p.Spaces() {
-		if p.Byte('(') {
-			p.ExpectFold("MODSEQ")
-			p.Spaces()
-			r.ModSeq = imap.ModSeq(p.number())
-			p.ExpectByte(')')
-			continue
-		}
-		if r.Nums == nil {
-			// The rest holds at most one number for two octets.
-			r.Nums = make([]uint32, 0, min(1+len(p.Rest())/4, 1<<16))
-		}
-		r.Nums = append(r.Nums, p.ExpectUint32())
-	}
-	return r
-}
-
-func (p *parser) esearchData() Response {
-	r := &ESearchData{Count: -1}
-	p.Spaces()
-	if p.Byte('(') {
-		p.ExpectFold("TAG")
-		p.sp()
-		r.Tag = p.astring()
-		p.ExpectByte(')')
-	}
-	for p.Spaces(); !p.failed() && !p.End(); p.Spaces() {
-		name := p.word()
-		if name == "UID" {
-			r.UID = true
-			continue
-		}
-		p.sp()
-		switch name {
-		case imap.ReturnMin:
-			r.Min = p.number32()
-		case imap.ReturnMax:
-			r.Max = p.number32()
-		case imap.ReturnCount:
-			r.Count = p.numberSize()
-		case imap.ReturnAll:
-			r.All = p.uidSet()
-		case "MODSEQ":
-			r.ModSeq = imap.ModSeq(p.number())
-		default:
-			r.Extended = append(r.Extended, imap.RawItem{Name: name, Value: p.raw()})
-		}
-	}
 	return r
 }
 

@@ -225,8 +225,8 @@ func fetchLine(line []byte) bool {
 		return false
 	}
 	line = line[2:]
-	n := classDigit.Span(line)
-	return n > 0 && len(line) > n+6 && wire.EqualFold(line[n:n+7], " FETCH ")
+	line = line[classDigit.Span(line):]
+	return len(line) > 6 && wire.EqualFold(line[:7], " FETCH ") || len(line) > 9 && wire.EqualFold(line[:10], " UIDFETCH ")
 }
 
 // laxDate is the date in INTERNALDATE; Domino sends "00-Jan-0000", for which ok

@@ -41,37 +41,15 @@ type (
 	EnabledData    struct{ Capabilities imap.Capabilities }
 )
 
-// ListData is LIST, or LSUB.
+// ListData is LIST, or LSUB, or Gmail's XLIST.
 type ListData struct {
 	imap.MailboxInfo
-	Lsub bool
+	Lsub  bool
+	XList bool
 }
 
 // StatusData is STATUS; what it holds is in Items, in that order.
 type StatusData struct{ imap.MailboxStatus }
-
-// SearchData is SEARCH: UIDs or sequence numbers, as was asked.
-type SearchData struct {
-	Nums []uint32
-	// ModSeq is the highest of the messages found; zero where not given (RFC
-	// 7162).
-	ModSeq imap.ModSeq
-}
-
-// ESearchData is ESEARCH (RFC 4731).
-type ESearchData struct {
-	Tag      string // of the command it answers; empty where not given
-	UID      bool   // the numbers are UIDs
-	Min, Max uint32 // zero where not given
-	// Count is negative where not given.
-	Count int64
-	// All holds the numbers, whatever they are, as a set of UIDs; it is empty
-	// where not given.
-	All    imap.UIDSet
-	ModSeq imap.ModSeq
-	// Extended holds other data as it stands on the wire.
-	Extended []imap.RawItem
-}
 
 // FlagsData is FLAGS.
 type FlagsData struct{ Flags []imap.Flag }
@@ -117,11 +95,16 @@ const (
 	HasThreadID
 	HasSaveDate
 	HasPreview
+	HasGmailLabels
+	HasGmailMessageID
+	HasGmailThreadID
 )
 
-// FetchData is FETCH. One message's data may come in several.
+// FetchData is FETCH, or UIDFETCH. One message's data may come in several.
 type FetchData struct {
-	Seq           imap.SeqNum
+	Seq imap.SeqNum // zero in UIDFETCH
+	// UIDFetch is UIDFETCH (RFC 9586), which names the message by UID.
+	UIDFetch      bool
 	Has           FetchFields
 	UID           imap.UID
 	Flags         []imap.Flag
@@ -135,7 +118,13 @@ type FetchData struct {
 	SaveDate      time.Time // zero with HasSaveDate: NIL
 	Preview       string
 	PreviewNil    bool
-	Sections      []SectionData
+	// What Gmail keeps (X-GM-EXT-1): labels in UTF-8, a system label with its
+	// backslash, and its identifiers.
+	GmailLabels    []string
+	GmailMessageID uint64
+	GmailThreadID  uint64
+
+	Sections []SectionData
 	// Extended holds items that are not known here, as they stand on the wire.
 	Extended []imap.RawItem
 	// More is set where a section's body streams: what follows of the response
@@ -165,8 +154,6 @@ func (*CapabilityData) response() {}
 func (*EnabledData) response()    {}
 func (*ListData) response()       {}
 func (*StatusData) response()     {}
-func (*SearchData) response()     {}
-func (*ESearchData) response()    {}
 func (*FlagsData) response()      {}
 func (*ExistsData) response()     {}
 func (*RecentData) response()     {}

@@ -38,7 +38,7 @@ func responseCases(t testing.TB) []responseCase {
 		MessageID: "<B27397-0100000@cac.washington.edu>"}
 	text := &mime.BodyStructure{Type: "TEXT", Subtype: "PLAIN", Params: mime.Params{{Name: "CHARSET", Value: "US-ASCII"}}, Encoding: "7BIT", Octets: 3028, Lines: 92}
 	date := time.Date(1996, 7, 17, 2, 44, 25, 0, time.FixedZone("", -7*3600))
-	return append(accountResponses(t), []responseCase{
+	return append(append(accountResponses(t), searchResponses(t)...), []responseCase{
 		{"* OK IMAP4rev1 server ready", &StatusResponse{Cond: imap.OK, Text: "IMAP4rev1 server ready"}, true},
 		{"* PREAUTH hello", &StatusResponse{Cond: imap.PREAUTH, Text: "hello"}, true},
 		{"* BYE Autologout; idle for too long", &StatusResponse{Cond: imap.BYE, Text: "Autologout; idle for too long"}, true},
@@ -92,9 +92,6 @@ func responseCases(t testing.TB) []responseCase {
 		{"* SEARCH 2 3 6", &SearchData{Nums: []uint32{2, 3, 6}}, true},
 		{"* SEARCH", &SearchData{}, true},
 		{"* SEARCH 2 5 (MODSEQ 917162500)", &SearchData{Nums: []uint32{2, 5}, ModSeq: 917162500}, true},
-		{`* ESEARCH (TAG "A282") MIN 2 COUNT 3`, &ESearchData{Tag: "A282", Min: 2, Count: 3}, true},
-		{`* ESEARCH (TAG "A283") UID ALL 2,10:11 MODSEQ 9 PARTIAL (1:10 2)`, &ESearchData{Tag: "A283", UID: true, Count: -1, All: uidSet(t, "2,10:11"), ModSeq: 9,
-			Extended: []imap.RawItem{{Name: "PARTIAL", Value: "(1:10 2)"}}}, true},
 		{`* FLAGS (\Answered \Flagged $Junk)`, &FlagsData{[]imap.Flag{imap.FlagAnswered, imap.FlagFlagged, "$Junk"}}, true},
 		{"* FLAGS ()", &FlagsData{[]imap.Flag{}}, true},
 		{"* 23 EXISTS", &ExistsData{23}, true},
@@ -137,9 +134,9 @@ func responseCases(t testing.TB) []responseCase {
 				{Item: &imap.BinarySection{Part: []int{3}, Partial: &imap.Partial{Offset: 1, Count: -1}}, Body: []byte{0, 1}, Size: 2},
 				{Item: &imap.BinarySize{Part: []int{3}}, Size: 9},
 				{Item: imap.FetchRFC822, Body: []byte("x"), Size: 1}}}, true},
-		{`* 12 FETCH (BODY[TEXT] "abc" X-GM-LABELS (\Inbox "a b") ANNOTATION[1] (x))`, &FetchData{Seq: 12,
+		{`* 12 FETCH (BODY[TEXT] "abc" X-LABELS (\Inbox "a b") ANNOTATION[1] (x))`, &FetchData{Seq: 12,
 			Sections: []SectionData{{Item: &imap.BodySection{Specifier: imap.PartText}, Body: []byte("abc"), Size: 3}},
-			Extended: []imap.RawItem{{Name: "X-GM-LABELS", Value: `(\Inbox "a b")`}, {Name: "ANNOTATION[1]", Value: "(x)"}}}, false},
+			Extended: []imap.RawItem{{Name: "X-LABELS", Value: `(\Inbox "a b")`}, {Name: "ANNOTATION[1]", Value: "(x)"}}}, false},
 	}...)
 }
 

@@ -54,6 +54,10 @@ func (r *appendReader) Read(p []byte) (int, error) {
 func (s *session) append(ctx context.Context, a *imapwire.Append) (result, error) {
 	o := a.Options
 	switch {
+	case a.Parts != nil:
+		return result{}, badf("CATENATE is not supported")
+	case a.Next != nil:
+		return result{}, errMultiAppend
 	case o.Binary:
 		return result{}, &imap.Error{Kind: imap.NO, Code: imap.CodeUnknownCTE, Text: "BINARY is not supported"}
 	case o.UTF8:

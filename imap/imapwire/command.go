@@ -117,16 +117,6 @@ type Status struct {
 	Items   []imap.StatusItem // in capitals
 }
 
-// Append is APPEND. The message is not part of the value: a server reads it
-// from Message, a client writes it behind the encoded command.
-type Append struct {
-	Mailbox string
-	Options imap.AppendOptions
-	// Message is the message when the command was read by a
-	// [CommandReader]. [CommandReader.More] must be called behind it.
-	Message *Literal
-}
-
 // Expunge is EXPUNGE, or UID EXPUNGE (RFC 4315) where UIDs is not empty.
 type Expunge struct{ UIDs imap.UIDSet }
 
@@ -198,7 +188,6 @@ func (*Unsubscribe) CommandName() string    { return "UNSUBSCRIBE" }
 func (*List) CommandName() string           { return "LIST" }
 func (*Lsub) CommandName() string           { return "LSUB" }
 func (*Status) CommandName() string         { return "STATUS" }
-func (*Append) CommandName() string         { return "APPEND" }
 func (*Check) CommandName() string          { return "CHECK" }
 func (*Close) CommandName() string          { return "CLOSE" }
 func (*Unselect) CommandName() string       { return "UNSELECT" }

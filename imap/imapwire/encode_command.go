@@ -25,6 +25,10 @@ type CommandEncoder struct {
 	Waits []int
 	dst   []byte
 	err   error
+
+	streams bool // the octets of a message or of a text follow
+	inList  bool // in the parentheses of CATENATE
+	inUTF8  bool // in those of UTF8
 }
 
 // AppendCommand appends a command with its line end, for a server of which
@@ -37,13 +41,15 @@ func AppendCommand(dst []byte, tag string, a Args) ([]byte, error) {
 // maxMinus is the largest literal that LITERAL- lets go without waiting.
 const maxMinus = 4096
 
-// Append appends a command with its line end. For [Append] it ends with the
-// header of the message's literal, and the caller sends the octets and a CRLF
-// behind. A value that the grammar has no room for is an error, and nothing is
+// Append appends a command with its line end. An [Append] or [Replace] ends
+// with the header of the literal that streams, if there is one: the caller sends
+// its octets, and behind them what [CommandEncoder.AppendNext] or
+// [CommandEncoder.AppendEnd] appends. A value that the grammar has no room for is an error, and nothing is
 // appended.
 func (e *CommandEncoder) Append(dst []byte, tag string, a Args) ([]byte, error) {
 	from := len(dst)
 	e.Waits, e.dst, e.err = e.Waits[:0], dst, nil
+	e.streams, e.inList, e.inUTF8 = false, false, false
 	if !classTag.All(tag) {
 		return dst, &badToken{"tag", tag}
 	}
@@ -54,13 +60,20 @@ func (e *CommandEncoder) Append(dst []byte, tag string, a Args) ([]byte, error) 
 	e.lit(" ")
 	e.name(a.CommandName())
 	e.args(a)
-	if _, ok := a.(*Append); !ok || e.err != nil {
+	return e.end(from)
+}
+
+// end ends a piece of a command that begins at from: with a line end, unless
+// the octets of a message follow.
+func (e *CommandEncoder) end(from int) ([]byte, error) {
+	if !e.streams {
 		e.lit("\r\n")
 	}
-	dst, e.dst = e.dst, nil
-	if e.err != nil {
-		e.Waits = e.Waits[:0]
-		return dst[:from], e.err
+	dst, err := e.dst, e.err
+	e.dst, e.err = nil, nil
+	if err != nil {
+		e.Waits, e.streams = e.Waits[:0], false
+		return dst[:from], err
 	}
 	return dst, nil
 }
@@ -268,10 +281,6 @@ func (e *CommandEncoder) args(a Args) {
 		e.mailbox(a.Mailbox)
 		e.lit(" ")
 		e.statusItems(a.Items)
-	case *Append:
-		e.lit(" ")
-		e.mailbox(a.Mailbox)
-		e.message(&a.Options)
 	case *Expunge:
 		if !a.UIDs.Empty() {
 			e.lit(" ")
@@ -388,41 +397,6 @@ func (e *CommandEncoder) statusItems(items []imap.StatusItem) {
 		e.fail(errEncode)
 	}
 	e.list(len(items), func(i int) { e.atom(string(items[i])) })
-}
-
-// AppendNext appends what comes between two messages of one APPEND (RFC 3502):
-// a space, flags, date, and the next literal's header. Waits is as after
-// Append.
-func (e *CommandEncoder) AppendNext(dst []byte, o *imap.AppendOptions) ([]byte, error) {
-	from := len(dst)
-	e.Waits, e.dst, e.err = e.Waits[:0], dst, nil
-	e.message(o)
-	dst, e.dst = e.dst, nil
-	if e.err != nil {
-		e.Waits = e.Waits[:0]
-		return dst[:from], e.err
-	}
-	return dst, nil
-}
-
-func (e *CommandEncoder) message(o *imap.AppendOptions) {
-	if o.Flags != nil {
-		e.lit(" ")
-		e.flags(o.Flags)
-	}
-	if !o.InternalDate.IsZero() {
-		e.lit(` "`)
-		e.dst = imap.AppendDateTime(e.dst, o.InternalDate)
-		e.lit(`"`)
-	}
-	e.lit(" ")
-	if o.UTF8 {
-		e.lit("UTF8 (")
-	}
-	if o.Binary || o.UTF8 {
-		e.lit("~")
-	}
-	e.header(o.Size)
 }
 
 func (e *CommandEncoder) fetchArgs(a *Fetch) {

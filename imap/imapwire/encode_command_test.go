@@ -121,7 +121,7 @@ func TestCommandEncoderLiterals(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "t APPEND x {1099511627776+}\r\n", string(out))
 	assert.Empty(t, e.Waits)
-	out, err = e.AppendNext(nil, &imap.AppendOptions{Size: 3, UTF8: true, Flags: []imap.Flag{imap.FlagSeen}})
+	out, err = e.AppendNext(nil, &Append{Options: imap.AppendOptions{Size: 3, UTF8: true, Flags: []imap.Flag{imap.FlagSeen}}})
 	require.NoError(t, err)
 	assert.Equal(t, " (\\Seen) UTF8 (~{3+}\r\n", string(out))
 

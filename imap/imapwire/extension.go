@@ -21,6 +21,7 @@ type responseEncoder interface {
 
 // extensionCommands parse what follows a command's name, the space included.
 var extensionCommands = map[string]func(p *parser) Args{
+	"APPEND":        (*parser).appendCommand,
 	"CANCELUPDATE":  (*parser).cancelUpdate,
 	"COMPARATOR":    (*parser).comparator,
 	"COMPRESS":      (*parser).compress,
@@ -35,6 +36,7 @@ var extensionCommands = map[string]func(p *parser) Args{
 	"LISTRIGHTS":    (*parser).listRights,
 	"MYRIGHTS":      (*parser).myRights,
 	"NOTIFY":        (*parser).notify,
+	"REPLACE":       (*parser).replace,
 	"RLIST":         (*parser).rlist,
 	"RLSUB":         (*parser).rlsub,
 	"SETACL":        (*parser).setACL,
@@ -42,6 +44,7 @@ var extensionCommands = map[string]func(p *parser) Args{
 	"SETQUOTA":      (*parser).setQuota,
 	"SORT":          func(p *parser) Args { return p.sort(false) },
 	"THREAD":        func(p *parser) Args { return p.thread(false) },
+	"UID REPLACE":   (*parser).uidReplace,
 	"UID SORT":      func(p *parser) Args { return p.sort(true) },
 	"UID THREAD":    func(p *parser) Args { return p.thread(true) },
 	"UIDBATCHES":    (*parser).uidBatches,

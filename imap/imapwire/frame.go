@@ -63,7 +63,7 @@ type CommandLimits struct {
 	Command  int   // octets of a whole command that is buffered, literals included
 	Literal  int64 // octets of one literal that is buffered
 	Literals int   // literals in one command
-	Append   int64 // octets of a message of APPEND, which streams
+	Append   int64 // octets that stream of one message of APPEND
 	// Drain is how many octets of what was refused are read and thrown away
 	// to reach the next command. Beyond that the connection must close.
 	Drain int64
@@ -125,10 +125,9 @@ type CommandReader struct {
 	r      *wire.Reader
 	limits CommandLimits
 	buf    []byte
-	msg    *Literal // the message of an APPEND that was not finished
-	utf8ap bool     // that message is in "UTF8 (...)"
-	tag    string   // of that APPEND
-	err    error    // the stream cannot be read on
+	raw    []byte
+	pieces pieces // of an APPEND that was not finished
+	err    error  // the stream cannot be read on
 }
 
 // bufKeep is the largest buffer kept between commands, in octets.
@@ -173,7 +172,9 @@ func (c *CommandReader) Read() (*Command, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
-	if c.msg != nil {
+	c.raw = nil
+	c.pieces.next = nil
+	if c.pieces.msg != nil {
 		if _, err := c.finish(true); err != nil {
 			return nil, err
 		}
@@ -181,16 +182,26 @@ func (c *CommandReader) Read() (*Command, error) {
 	return c.command()
 }
 
+// Raw is what the last call of Read, ReadLine or More took, as it came, without
+// its last line end; the literals that are no message are in it. Where a
+// message follows, Raw ends with its header: "{5}". Together with the messages a
+// command can thus be passed on as it came. It is borrowed until the next call,
+// and holds the password of a LOGIN. It is nil where a command was refused before
+// it was read whole.
+func (c *CommandReader) Raw() []byte { return c.raw }
+
 // ReadLine reads one line that is no command: DONE, or a client's part of a
 // SASL exchange. The line is borrowed until the next call and has no line end.
 func (c *CommandReader) ReadLine() ([]byte, error) {
 	if c.err != nil {
 		return nil, c.err
 	}
+	c.raw = nil
 	line, err := c.line()
 	if err != nil {
 		return nil, c.lineError(err, "", line, false)
 	}
+	c.raw = line
 	return line, nil
 }
 
@@ -249,63 +260,53 @@ func (c *CommandReader) command() (*Command, error) {
 	}
 	h, more := literalHeader(line)
 	if !more {
-		cmd, err := c.parse(line, offset)
-		if err == nil {
-			if a, ok := cmd.Args.(*Append); ok {
-				return nil, &ParseError{Tag: cmd.Tag, Name: a.CommandName(), Raw: cmd.Raw, Err: errNoMessage}
-			}
-		}
-		return cmd, err
+		c.pieces = pieces{}
+		return c.complete(line, offset)
 	}
 	tag := frameTag(line)
 	c.buf = append(c.buf[:0], line...)
+	c.pieces = pieces{tag: tag}
+	h, streams, err := c.gather(tag, h, c.beginsMessage)
+	if err != nil {
+		return nil, err
+	}
+	if streams {
+		return c.message(offset, h)
+	}
+	return c.complete(c.buf, offset)
+}
+
+// gather completes the frame of which the buffer holds the first line, which
+// ends in the header h: literals and the lines behind them are added. It stops
+// where the buffer ends in the header of a literal that streams.
+func (c *CommandReader) gather(tag string, h header, streams func(n, start int) bool) (header, bool, error) {
 	start := 0 // of the line that ends the buffer
 	for n := 1; ; n++ {
-		if n <= 2 && c.isMessage() {
-			return c.appendMessage(tag, offset, h)
+		if streams(n, start) {
+			return h, true, nil
 		}
 		if err := c.literal(tag, h, n); err != nil {
-			return nil, err
+			return h, false, err
 		}
 		start = len(c.buf)
-		if line, err = c.line(); err != nil {
-			return nil, c.lineError(err, tag, line, true)
+		line, err := c.line()
+		if err != nil {
+			return h, false, c.lineError(err, tag, line, true)
 		}
 		if len(c.buf)+len(line) > c.limits.Command {
-			return nil, c.refuseLine(tag, line)
+			return h, false, c.refuseLine(tag, line)
 		}
 		c.buf = append(c.buf, line...)
+		var more bool
 		if h, more = literalHeader(c.buf[start:]); !more {
-			return c.parse(c.buf, offset)
+			return h, false, nil
 		}
 	}
 }
 
-var errNoMessage = errors.New("APPEND without a message")
-
 func (c *CommandReader) parse(frame []byte, offset int64) (*Command, error) {
+	c.raw = frame
 	return ParseCommand(frame, &ParseOptions{UTF8: c.UTF8, Depth: c.limits.Depth, Offset: offset})
-}
-
-// isMessage reports whether the literal that the buffer ends in is the message
-// of an APPEND, the mailbox and the options being complete.
-func (c *CommandReader) isMessage() bool {
-	n := classTag.Span(c.buf)
-	if len(c.buf) < n+8 || !wire.EqualFold(c.buf[n:n+8], " APPEND ") {
-		return false
-	}
-	p := newParser(c.buf, 0)
-	p.Seek(n + 8)
-	p.astring()
-	return p.SP() && c.endsIn(&p)
-}
-
-// endsIn reports whether append options and the message's header are in front
-// of p. Grammar that is wrong in any other way says no.
-func (c *CommandReader) endsIn(p *parser) bool {
-	var o imap.AppendOptions
-	p.appendMessage(&o)
-	return !p.failed() && p.End()
 }
 
 // literal reads the literal of h, whose header ends the buffer, into the

@@ -36,14 +36,25 @@ func served(src io.Reader, limits CommandLimits) (log []string) {
 			say("%v", err)
 			return log
 		}
-		a, ok := cmd.Args.(*Append)
-		if !ok {
+		a := appendOf(cmd.Args)
+		if a == nil {
 			say("%s %#v", cmd.Tag, cmd.Args)
 			continue
 		}
 		for a != nil {
-			b, err := io.ReadAll(a.Message)
-			say("%s APPEND %s %v %q %v", cmd.Tag, a.Mailbox, a.Options.Flags, b, err)
+			for i := range a.Parts {
+				x := &a.Parts[i]
+				if x.Text == nil {
+					say("%s %v", cmd.Tag, *x)
+					continue
+				}
+				b, err := io.ReadAll(x.Text)
+				say("%s TEXT %q %v", cmd.Tag, b, err)
+			}
+			if a.Message != nil {
+				b, err := io.ReadAll(a.Message)
+				say("%s %s %s %v %q %v", cmd.Tag, cmd.Args.CommandName(), a.Mailbox, a.Options.Flags, b, err)
+			}
 			if a, err = c.More(); err != nil {
 				say("%s more: %v", cmd.Tag, errors.As(err, &pe))
 			}
@@ -72,6 +83,26 @@ func TestCommandReader(t *testing.T) {
 		{"F6: nor those of the literals behind it", "a LOGIN {11+}\r\nx NOOP\r\nabc {8+}\r\nx NOOP\r\n\r\nb NOOP\r\n", []string{"a NO false", "b &imapwire.Noop{}", "EOF"}},
 		{"a synchronising literal behind a refused one", "a LOGIN {11+}\r\nx NOOP\r\nabc {8}\r\nb NOOP\r\n", []string{"a NO false", "b &imapwire.Noop{}", "EOF"}},
 		{"too much to drain", "a LOGIN {51+}\r\nb NOOP\r\n", []string{"a BYE true"}},
+		{"a composed message", "a APPEND x CATENATE (URL \"/a\" TEXT {3+}\r\nabc URL {2+}\r\n/b TEXT {2}\r\nde URL /c)\r\nb NOOP\r\n",
+			[]string{"a URL /a", `a TEXT "abc" <nil>`, "a URL /b", "+", `a TEXT "de" <nil>`, "a URL /c", "b &imapwire.Noop{}", "EOF"}},
+		{"a message composed of URLs alone", "a APPEND x CATENATE (URL /a URL /b)\r\nb NOOP\r\n", []string{"a URL /a", "a URL /b", "b &imapwire.Noop{}", "EOF"}},
+		{"several composed messages in a line", "a APPEND x CATENATE (URL /a) (\\Seen) CATENATE (URL /b) {1+}\r\nx CATENATE (URL /c) {1+}\r\ny\r\nb NOOP\r\n",
+			[]string{"a URL /a", "a URL /b", `a APPEND  [] "x" <nil>`, "a URL /c", `a APPEND  [] "y" <nil>`, "b &imapwire.Noop{}", "EOF"}},
+		{"a composed message and another", "a APPEND x CATENATE (TEXT {1+}\r\na) (\\Seen) {1+}\r\nb\r\nb NOOP\r\n",
+			[]string{`a TEXT "a" <nil>`, `a APPEND  [\Seen] "b" <nil>`, "b &imapwire.Noop{}", "EOF"}},
+		{"UTF8 in a composed message", "a APPEND x CATENATE (UTF8 (~{1+}\r\na) TEXT ~{1+}\r\nb)\r\nb NOOP\r\n",
+			[]string{`a TEXT "a" <nil>`, `a TEXT "b" <nil>`, "b &imapwire.Noop{}", "EOF"}},
+		{"a composed message that does not end", "a APPEND x CATENATE (TEXT {1+}\r\na\r\nb NOOP\r\n", []string{`a TEXT "a" <nil>`, "a more: true", "b &imapwire.Noop{}", "EOF"}},
+		{"bad grammar behind a text", "a APPEND x CATENATE (TEXT {1+}\r\na TEXT x) {8+}\r\nx NOOP\r\n\r\nb NOOP\r\n", []string{`a TEXT "a" <nil>`, "a more: true", "b &imapwire.Noop{}", "EOF"}},
+		{"bad grammar before a text", "a APPEND x CATENATE (FOO TEXT {8+}\r\nx NOOP\r\n)\r\nb NOOP\r\n", []string{"a BAD false", "b &imapwire.Noop{}", "EOF"}},
+		{"bad grammar behind a literal", "a APPEND {1+}\r\nx CATENATE (FOO TEXT {8+}\r\nx NOOP\r\n)\r\nb NOOP\r\n", []string{"a BAD false", "b &imapwire.Noop{}", "EOF"}},
+		{"a composed message of too many octets", "a APPEND x CATENATE (TEXT {15+}\r\n123456789012345 TEXT {6}\r\nb NOOP\r\n", []string{`a TEXT "123456789012345" <nil>`, "a more: true", "b &imapwire.Noop{}", "EOF"}},
+		{"each message has its own limit", "a APPEND x {15+}\r\n123456789012345 {6+}\r\n123456\r\nb NOOP\r\n", []string{`a APPEND x [] "123456789012345" <nil>`, `a APPEND  [] "123456" <nil>`, "b &imapwire.Noop{}", "EOF"}},
+		{"replace", "a REPLACE 4 x (\\Seen) {3+}\r\nabc\r\nb UID REPLACE 5 y ~{1}\r\n\x00\r\nb NOOP\r\n",
+			[]string{`a REPLACE x [\Seen] "abc" <nil>`, "+", `b UID REPLACE y [] "\x00" <nil>`, "b &imapwire.Noop{}", "EOF"}},
+		{"replace by two", "a REPLACE 4 x {1+}\r\na {8+}\r\nx NOOP\r\n\r\nb NOOP\r\n", []string{`a REPLACE x [] "a" <nil>`, "a more: true", "b &imapwire.Noop{}", "EOF"}},
+		{"replace of a set", "a REPLACE 4:5 x {8+}\r\nx NOOP\r\n\r\nb NOOP\r\n", []string{"a BAD false", "b &imapwire.Noop{}", "EOF"}},
+		{"replace composed", "a REPLACE * x CATENATE (TEXT {1+}\r\na URL /b)\r\nb NOOP\r\n", []string{`a TEXT "a" <nil>`, "a URL /b", "b &imapwire.Noop{}", "EOF"}},
 		{"I1: huge", "a LOGIN {4294967295+}\r\n", []string{"a BYE true"}},
 		{"I1: huge and synchronising", "a LOGIN {4294967295}\r\nb NOOP\r\n", []string{"a NO false", "b &imapwire.Noop{}", "EOF"}},
 		{"I7: beyond 64 bits", "a LOGIN {99999999999999999999999}\r\na LOGIN {99999999999999999999999+}\r\n", []string{"a NO false", "a BYE true"}},

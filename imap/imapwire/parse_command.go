@@ -33,9 +33,9 @@ func (o *ParseOptions) depth() int {
 }
 
 // ParseCommand parses one complete command without its last line end, its
-// literals in it as they came: "{5}" CRLF and five octets. For APPEND the
-// frame ends with the header of the message's literal; neither CRLF nor message
-// follow. An error is a *[ParseError] with the tag where one could be read.
+// literals in it as they came: "{5}" CRLF and five octets. For APPEND and
+// REPLACE the frame ends with the header of the message's literal; neither CRLF
+// nor message follow. An error is a *[ParseError] with the tag where one could be read.
 func ParseCommand(frame []byte, o *ParseOptions) (*Command, error) {
 	if o == nil {
 		o = &ParseOptions{}
@@ -173,8 +173,6 @@ func (p *parser) command(name string) Args {
 		box := p.spMailbox()
 		p.ExpectSP()
 		return &Status{Mailbox: box, Items: p.statusItems()}
-	case "APPEND":
-		return p.appendCommand()
 	case "ENABLE":
 		return p.enable()
 	case "ID":
@@ -401,42 +399,4 @@ const maxIDParams = 30
 func (p *parser) id() Args {
 	p.ExpectSP()
 	return &ID{Params: p.idParams()}
-}
-
-// appendCommand is APPEND up to the header of the message's literal, which
-// ends the frame.
-func (p *parser) appendCommand() Args {
-	c := &Append{Mailbox: p.spMailbox()}
-	p.ExpectSP()
-	p.appendMessage(&c.Options)
-	return c
-}
-
-// appendMessage is append-opts and the literal's header at the frame's end.
-func (p *parser) appendMessage(o *imap.AppendOptions) {
-	if b, ok := p.Peek(); ok && b == '(' {
-		o.Flags = p.flagList()
-		p.ExpectSP()
-	}
-	if b, ok := p.Peek(); ok && b == '"' {
-		at := p.Pos()
-		s, _ := p.tryQuoted()
-		t, err := imap.ParseDateTime(s)
-		if err != nil {
-			p.Seek(at)
-			p.Fail(`a date-time such as "17-Jul-1996 02:44:25 -0700"`)
-		}
-		o.InternalDate = t
-		p.ExpectSP()
-	}
-	if p.Fold("UTF8 (") {
-		o.UTF8 = true
-	}
-	h, ok := literalHeader(p.Rest())
-	if !ok || h.at != 0 || h.overflow {
-		p.Fail("the message as a literal")
-		return
-	}
-	o.Binary, o.Size = h.binary, h.size
-	p.Seek(len(p.frame))
 }

@@ -1,6 +1,7 @@
 package imapwire
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ type commandCase struct {
 
 // commands are frames and what they mean. Each is also encoded and parsed
 // again by TestCommandRoundTrip; same says that the encoding is the frame.
-var commands = append(accountCommands, []commandCase{
+var commands = append(slices.Concat(accountCommands, appendCommands), []commandCase{
 	{"CAPABILITY", &Capability{}, true},
 	{"noop", &Noop{}, false},
 	{"LOGOUT", &Logout{}, true},

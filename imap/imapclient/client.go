@@ -492,6 +492,12 @@ func (c *Client) finish(tag string, on func(imapwire.Response) error) error {
 	}
 }
 
+// unread reports whether err is a response that does not parse, and no more.
+func (c *Client) unread(err error) bool {
+	var parse *imapwire.ParseError
+	return errors.As(err, &parse) && !c.ends(parse)
+}
+
 // ends reports whether a response that does not parse is nevertheless the
 // command's end, or the connection's.
 func (c *Client) ends(parse *imapwire.ParseError) bool {

@@ -102,8 +102,7 @@ func stream[T any](c *Client, ctx context.Context, args imapwire.Args, pick func
 			if !wanted && c.conn.Reader().Offset()-start > c.opts.MaxDrain {
 				return
 			}
-			var parse *imapwire.ParseError
-			unread := errors.As(err, &parse) && !c.ends(parse)
+			unread := err != nil && c.unread(err)
 			if err != nil && !unread {
 				over = true
 				if wanted {

@@ -71,6 +71,7 @@ type ResponseReader struct {
 	num      uint32
 	uidFetch bool
 	fetch    FetchData
+	p        parser
 	names    interner
 	err      error
 }
@@ -260,11 +261,19 @@ func (c *ResponseReader) skip(h header) error {
 }
 
 func (c *ResponseReader) parse(frame []byte, offset int64, stream bool) (Response, error) {
-	p := newResponseParser(frame, &ParseOptions{UTF8: c.UTF8, Depth: c.limits.Depth, Offset: offset})
-	p.stream = stream
-	p.names = &c.names
+	// The parser is the reader's: one of its own for each response would be an
+	// allocation for each.
+	c.p = parser{
+		frame: trimResponse(frame), utf8: c.UTF8, depth: c.limits.Depth, lax: true, stream: stream,
+		names: &c.names, scratch: c.p.scratch,
+	}
+	c.p.Lexer = wire.NewLexer(c.p.frame, offset)
 	c.fetch.reset()
-	r, err := p.response(&c.fetch)
+	r, err := c.p.response(&c.fetch)
+	if c.p.scratch.large() {
+		c.p.scratch = nil
+	}
+	c.p = parser{scratch: c.p.scratch}
 	c.raw = frame
 	return r, err
 }

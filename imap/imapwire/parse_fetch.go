@@ -25,6 +25,10 @@ func (n *interner) get(b []byte) string {
 
 // reset empties a FetchData and keeps its slices' memory.
 func (f *FetchData) reset() {
+	if f.Has&^(HasUID|HasFlags|HasSize|HasModSeq) == 0 && len(f.Sections)+len(f.Extended)+len(f.GmailLabels) == 0 && !f.More {
+		f.Seq, f.UIDFetch, f.Has, f.UID, f.Size, f.ModSeq, f.Flags = 0, false, 0, 0, 0, 0, f.Flags[:0]
+		return
+	}
 	*f = FetchData{Flags: f.Flags[:0], Sections: f.Sections[:0], Extended: f.Extended[:0], GmailLabels: f.GmailLabels[:0]}
 }
 
@@ -79,13 +83,17 @@ func (p *parser) fetchAtt(f *FetchData) {
 		return
 	}
 	item := knownItem(name)
-	if item != "" && p.emptySection() {
+	spaces := p.Spaces()
+	switch c, ok := p.Peek(); {
+	case item != "" && ok && c == ')': // see quirks.go: emptySection
 		if item == imap.FetchRFC822 || item == imap.FetchRFC822Header || item == imap.FetchRFC822Text {
 			f.Sections = append(f.Sections, SectionData{Item: item})
 		}
 		return
+	case spaces == 0 && (!ok || c != '(' && c != ')'):
+		p.Fail("a space")
+		return
 	}
-	p.sp()
 	switch item {
 	case imap.FetchUID:
 		f.UID = imap.UID(p.number32())
@@ -251,6 +259,9 @@ func (p *parser) sectionValue(f *FetchData, s SectionData) {
 
 // laxString is a string or NIL, a server's atom forgiven.
 func (p *parser) laxString() (string, bool) {
+	if c, _ := p.Peek(); c == '"' {
+		return p.tryQuoted()
+	}
 	if p.tryNIL() {
 		return "", false
 	}
@@ -285,15 +296,10 @@ func (p *parser) envelope() *mime.Envelope {
 		}
 		return !p.listEnd() && !p.failed()
 	}
-	list := func(a *[]mime.Address) bool {
-		*a = p.addresses()
-		return !p.listEnd() && !p.failed()
-	}
 	if p.listEnd() {
 		return e
 	}
-	if member(&e.Date, mime.EnvelopeDate) && member(&e.Subject, mime.EnvelopeSubject) &&
-		list(&e.From) && list(&e.Sender) && list(&e.ReplyTo) && list(&e.To) && list(&e.Cc) && list(&e.Bcc) &&
+	if member(&e.Date, mime.EnvelopeDate) && member(&e.Subject, mime.EnvelopeSubject) && p.addressLists(e) &&
 		member(&e.InReplyTo, mime.EnvelopeInReplyTo) && member(&e.MessageID, mime.EnvelopeMessageID) {
 		for !p.failed() && !p.listEnd() {
 			p.skipValue()
@@ -302,50 +308,86 @@ func (p *parser) envelope() *mime.Envelope {
 	return e
 }
 
-func (p *parser) addresses() []mime.Address {
+// addressLists is the six lists of an envelope, which share their memory. It
+// reports whether more follows.
+func (p *parser) addressLists(e *mime.Envelope) (more bool) {
+	all := p.lists()
+	all.addresses = all.addresses[:0]
+	lists := [...]*[]mime.Address{&e.From, &e.Sender, &e.ReplyTo, &e.To, &e.Cc, &e.Bcc}
+	var ends [len(lists)]int
+	more = true
+	for i := range lists {
+		if more {
+			p.addresses()
+			more = !p.listEnd() && !p.failed()
+		}
+		ends[i] = len(all.addresses)
+	}
+	if len(all.addresses) == 0 {
+		return more
+	}
+	kept := append(make([]mime.Address, 0, len(all.addresses)), all.addresses...)
+	clear(all.addresses)
+	from := 0
+	for i, list := range lists {
+		if ends[i] > from {
+			*list = kept[from:ends[i]:ends[i]]
+		}
+		from = ends[i]
+	}
+	return more
+}
+
+// addresses appends a list of addresses to the parser's scratch.
+func (p *parser) addresses() {
 	if p.tryNIL() {
-		return nil
+		return
 	}
 	// Absent lists as "" have been seen.
 	if c, ok := p.Peek(); ok && c == '"' {
 		p.tryQuoted()
-		return nil
+		return
 	}
-	var out []mime.Address
-	open := false
-	p.laxList(func() {
-		if p.tryNIL() {
-			return
+	p.ExpectByte('(')
+	group := false
+	for !p.failed() && !p.listEnd() {
+		at := p.Pos()
+		p.address(&group)
+		if p.Pos() == at {
+			p.Fail("an item or )")
 		}
-		p.ExpectByte('(')
-		var f [4]string
-		var has [4]bool
-		for i := range f {
-			if i > 0 && p.listEnd() {
-				break
+	}
+}
+
+// address appends one address; group says that a group is open.
+func (p *parser) address(group *bool) {
+	if p.tryNIL() {
+		return
+	}
+	p.ExpectByte('(')
+	var f [4]string
+	var has [4]bool
+	for i := range f {
+		if i > 0 && p.listEnd() {
+			break
+		}
+		f[i], has[i] = p.laxString()
+		if i == 3 {
+			for !p.failed() && !p.listEnd() {
+				p.skipValue()
 			}
-			f[i], has[i] = p.laxString()
-			if i == 3 {
-				for !p.failed() && !p.listEnd() {
-					p.skipValue()
-				}
-			}
 		}
-		a := mime.Address{Name: f[0], Route: f[1], Mailbox: f[2], Host: f[3]}
-		switch {
-		case !has[0] && !has[1] && !has[3] && has[2]:
-			a.Kind = mime.AddressGroupStart
-			open = true
-		case !has[0] && !has[1] && !has[2] && !has[3] && open:
-			a.Kind = mime.AddressGroupEnd
-			open = false
-		}
-		if out == nil {
-			out = make([]mime.Address, 0, 1)
-		}
-		out = append(out, a)
-	})
-	return out
+	}
+	a := mime.Address{Name: f[0], Route: f[1], Mailbox: f[2], Host: f[3]}
+	switch {
+	case !has[0] && !has[1] && !has[3] && has[2]:
+		a.Kind = mime.AddressGroupStart
+		*group = true
+	case !has[0] && !has[1] && !has[2] && !has[3] && *group:
+		a.Kind = mime.AddressGroupEnd
+		*group = false
+	}
+	p.scratch.addresses = append(p.scratch.addresses, a)
 }
 
 // fields is how many values, counted up to six, are in front of the cursor
@@ -364,7 +406,7 @@ func (p *parser) fields() int {
 // body is BODY or BODYSTRUCTURE. What servers make of a multipart without
 // parts is read as one.
 func (p *parser) body(depth int) *mime.BodyStructure {
-	b := &mime.BodyStructure{}
+	b := &p.bodies.take(1)[0]
 	if depth == 0 {
 		p.FailMsg("body structure nested too deep")
 		return b
@@ -389,25 +431,36 @@ func (p *parser) body(depth int) *mime.BodyStructure {
 		}
 	}
 	p.Seek(at)
-	// Gmail and Yandex: ("ALTERNATIVE" ("BOUNDARY" "x") NIL NIL).
-	if p.fields() < 6 {
-		p.multipart(b, depth)
-		return b
+	// Gmail and Yandex: ("ALTERNATIVE" ("BOUNDARY" "x") NIL NIL). A part has two
+	// strings at its front.
+	if b.Type, _ = p.laxString(); p.Spaces() == 0 || !p.quoted() {
+		b.Type = ""
+		if p.Seek(at); p.fields() < 6 {
+			p.multipart(b, depth)
+			return b
+		}
 	}
+	p.Seek(at)
 	p.singlePart(b, depth)
 	return b
 }
 
 func (p *parser) multipart(b *mime.BodyStructure, depth int) {
 	b.Type = "multipart"
+	open := p.lists()
+	from := len(open.parts)
 	for !p.failed() {
 		p.Spaces()
 		if c, _ := p.Peek(); c == '(' {
-			b.Parts = append(b.Parts, p.body(depth-1))
+			part := p.body(depth - 1)
+			open.parts = append(open.parts, part)
 		} else if !p.tryNIL() {
 			break
 		}
 	}
+	b.Parts = p.parts.keep(open.parts[from:])
+	clear(open.parts[from:])
+	open.parts = open.parts[:from]
 	if p.listEnd() {
 		return
 	}
@@ -415,7 +468,7 @@ func (p *parser) multipart(b *mime.BodyStructure, depth int) {
 	if p.listEnd() {
 		return
 	}
-	b.Params = p.params()
+	b.Params = p.paramList()
 	if p.listEnd() {
 		return
 	}
@@ -427,14 +480,16 @@ func (p *parser) singlePart(b *mime.BodyStructure, depth int) {
 	b.Type, _ = p.laxString()
 	p.sp()
 	b.Subtype, _ = p.laxString()
-	p.sp()
-	b.Params = p.params()
-	p.sp()
-	b.ID, _ = p.laxString()
-	p.sp()
-	b.Description, _ = p.laxString()
-	p.sp()
-	b.Encoding, _ = p.laxString()
+	if p.listEnd() {
+		return
+	}
+	b.Params = p.paramList()
+	for _, s := range [...]*string{&b.ID, &b.Description, &b.Encoding} {
+		if p.listEnd() {
+			return
+		}
+		*s, _ = p.laxString()
+	}
 	if p.listEnd() {
 		return
 	}
@@ -511,14 +566,14 @@ func (p *parser) disposition() *mime.Disposition {
 	if p.tryNIL() {
 		return nil
 	}
-	d := &mime.Disposition{}
+	d := &p.dispositions.take(1)[0]
 	if !p.Byte('(') {
 		d.Type, _ = p.laxString()
 		return d
 	}
 	var ok bool
 	if d.Type, ok = p.laxString(); !p.listEnd() {
-		d.Params = p.params()
+		d.Params = p.paramList()
 		for !p.failed() && !p.listEnd() {
 			p.skipValue()
 		}
@@ -529,8 +584,8 @@ func (p *parser) disposition() *mime.Disposition {
 	return d
 }
 
-// params is ("name" "value" ...) or NIL; a value may be NIL.
-func (p *parser) params() mime.Params {
+// paramList is ("name" "value" ...) or NIL; a value may be NIL.
+func (p *parser) paramList() mime.Params {
 	if p.tryNIL() {
 		return nil
 	}
@@ -538,18 +593,29 @@ func (p *parser) params() mime.Params {
 		p.laxString()
 		return nil
 	}
-	var out mime.Params
-	p.laxList(func() {
+	p.Skip(1)
+	list := p.lists().params[:0]
+	for !p.failed() && !p.listEnd() {
+		at := p.Pos()
 		name, _ := p.laxString()
 		p.sp()
 		value := ""
 		if c, _ := p.Peek(); c != ')' {
 			value, _ = p.laxString()
 		}
-		if out == nil {
-			out = make(mime.Params, 0, 1)
+		list = append(list, mime.Param{Name: name, Value: value})
+		if p.Pos() == at {
+			p.Fail("a parameter or )")
 		}
-		out = append(out, mime.Param{Name: name, Value: value})
-	})
-	return out
+	}
+	p.scratch.params = list
+	kept := p.params.keep(list)
+	clear(list)
+	return kept
+}
+
+// quoted reports whether a quoted string is in front of the cursor.
+func (p *parser) quoted() bool {
+	c, _ := p.Peek()
+	return c == '"'
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/internal/wire"
+	"github.com/mailwire/mailwire/mime"
 )
 
 var (
@@ -36,6 +37,61 @@ type parser struct {
 	inFetch bool      // quotes may stand in strings: see endsString
 	stream  bool      // the frame ends in the header of a literal that streams
 	names   *interner // for keywords, or nil
+
+	// What comes in numbers is made several at a time.
+	bodies       slab[mime.BodyStructure]
+	parts        slab[*mime.BodyStructure]
+	params       slab[mime.Param]
+	dispositions slab[mime.Disposition]
+	scratch      *scratch
+}
+
+// slab hands out values of which several are made at a time.
+type slab[T any] struct {
+	free []T
+	made int
+}
+
+// take is n values of zero; nobody else has them.
+func (s *slab[T]) take(n int) []T {
+	if len(s.free) < n {
+		// Most structures are small: the first is made alone.
+		s.free = make([]T, max(n, min(s.made, 16)))
+		s.made += len(s.free)
+	}
+	out := s.free[:n:n]
+	s.free = s.free[n:]
+	return out
+}
+
+// keep is a copy of v in the slab.
+func (s *slab[T]) keep(v []T) []T {
+	if len(v) == 0 {
+		return nil
+	}
+	out := s.take(len(v))
+	copy(out, v)
+	return out
+}
+
+// scratch holds lists until their length is known.
+type scratch struct {
+	addresses []mime.Address
+	parts     []*mime.BodyStructure
+	params    []mime.Param
+}
+
+// large reports whether s holds more than is worth keeping.
+func (s *scratch) large() bool {
+	return s != nil && cap(s.addresses)+cap(s.parts)+cap(s.params) > 1000
+}
+
+// lists is the parser's scratch.
+func (p *parser) lists() *scratch {
+	if p.scratch == nil {
+		p.scratch = new(scratch)
+	}
+	return p.scratch
 }
 
 func newParser(frame []byte, offset int64) parser {

@@ -97,7 +97,12 @@ func (p *parser) laxNumber(limit uint64) uint64 {
 		return 0
 	}
 	at := p.Pos()
-	digits := p.ExpectTake(classDigit, "a number")
+	n, digits, fits := wire.Decimal(p.Rest())
+	if digits == 0 {
+		p.Fail("a number")
+		return 0
+	}
+	p.Skip(digits)
 	if c, ok := p.Peek(); ok && (c == '.' || c == 'e' || c == 'E') {
 		p.Take(classFloat)
 		f, err := strconv.ParseFloat(p.str(at, p.Pos()), 64)
@@ -108,15 +113,10 @@ func (p *parser) laxNumber(limit uint64) uint64 {
 		}
 		return uint64(f)
 	}
-	var n uint64
-	for _, c := range digits {
-		d := uint64(c - '0')
-		if n > (limit-d)/10 {
-			p.Seek(at)
-			p.Fail("a number up to " + strconv.FormatUint(limit, 10))
-			return 0
-		}
-		n = n*10 + d
+	if !fits || n > limit {
+		p.Seek(at)
+		p.Fail("a number up to " + strconv.FormatUint(limit, 10))
+		return 0
 	}
 	return n
 }

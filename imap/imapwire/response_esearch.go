@@ -4,6 +4,7 @@ package imapwire
 
 import (
 	"bytes"
+	"math"
 	"strconv"
 
 	"github.com/mailwire/mailwire/imap"
@@ -56,11 +57,40 @@ func (p *parser) searchNums() (nums []uint32, modseq imap.ModSeq) {
 			continue
 		}
 		if nums == nil {
-			nums = make([]uint32, 0, 1+bytes.Count(p.Rest(), space))
+			rest := p.Rest()
+			nums = make([]uint32, 0, min(bytes.Count(rest, space), len(rest)/2)+1)
 		}
-		nums = append(nums, p.ExpectUint32())
+		if nums = p.numbers(nums); p.End() {
+			break
+		}
+		if c, _ := p.Peek(); c != ' ' && c != '(' {
+			nums = append(nums, p.ExpectUint32())
+		}
 	}
 	return nums, modseq
+}
+
+// numbers appends numbers with one space between them, as many as there are.
+func (p *parser) numbers(dst []uint32) []uint32 {
+	b := p.Rest()
+	end := 0
+	for i := 0; ; i++ {
+		var n uint64
+		from := i
+		for i < len(b) && b[i]-'0' <= 9 && i-from < 10 {
+			n = n*10 + uint64(b[i]-'0')
+			i++
+		}
+		if i == from || n > math.MaxUint32 || i < len(b) && b[i] != ' ' {
+			break
+		}
+		dst = append(dst, uint32(n))
+		if end = i; i == len(b) {
+			break
+		}
+	}
+	p.Skip(end)
+	return dst
 }
 
 var space = []byte{' '}

@@ -108,10 +108,15 @@ func (l *Lexer) ExpectSP() bool {
 
 // Spaces moves over any spaces and returns how many there were.
 func (l *Lexer) Spaces() int {
-	n := 0
-	for l.Byte(' ') {
-		n++
+	if l.err != nil {
+		return 0
 	}
+	i := l.pos
+	for i < len(l.b) && l.b[i] == ' ' {
+		i++
+	}
+	n := i - l.pos
+	l.pos = i
 	return n
 }
 
@@ -172,18 +177,35 @@ func (l *Lexer) Uint64() (n uint64, ok bool) {
 	if l.err != nil {
 		return 0, false
 	}
-	i := l.pos
-	for ; i < len(l.b) && '0' <= l.b[i] && l.b[i] <= '9'; i++ {
-		d := uint64(l.b[i] - '0')
+	n, digits, fits := Decimal(l.b[l.pos:])
+	if !fits {
+		l.Fail("a number below 2^64")
+		return 0, false
+	}
+	l.pos += digits
+	return n, digits > 0
+}
+
+// Decimal is the number that the digits at b's front are, and how many digits
+// they are; fits is false where the number is not below 2^64.
+func Decimal(b []byte) (n uint64, digits int, fits bool) {
+	// Nineteen digits always fit.
+	for i, c := range b[:min(len(b), 19)] {
+		d := c - '0'
+		if d > 9 {
+			return n, i, true
+		}
+		n = n*10 + uint64(d)
+	}
+	i := min(len(b), 19)
+	for ; i < len(b) && b[i]-'0' <= 9; i++ {
+		d := uint64(b[i] - '0')
 		if n > (math.MaxUint64-d)/10 {
-			l.Fail("a number below 2^64")
-			return 0, false
+			return 0, i, false
 		}
 		n = n*10 + d
 	}
-	ok = i > l.pos
-	l.pos = i
-	return n, ok
+	return n, i, true
 }
 
 // Uint32 moves over a decimal number. A number that is too large fails.

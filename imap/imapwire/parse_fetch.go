@@ -458,7 +458,7 @@ func (p *parser) multipart(b *mime.BodyStructure, depth int) {
 			break
 		}
 	}
-	b.Parts = p.parts.keep(open.parts[from:])
+	b.Parts = p.children.keep(open.parts[from:])
 	clear(open.parts[from:])
 	open.parts = open.parts[:from]
 	if p.listEnd() {

@@ -40,7 +40,7 @@ type parser struct {
 
 	// What comes in numbers is made several at a time.
 	bodies       slab[mime.BodyStructure]
-	parts        slab[*mime.BodyStructure]
+	children     slab[*mime.BodyStructure]
 	params       slab[mime.Param]
 	dispositions slab[mime.Disposition]
 	scratch      *scratch

@@ -155,12 +155,56 @@ func appendRaw(dst []byte, text string) ([]byte, error) {
 	return append(dst, text...), nil
 }
 
-// appendRawValue appends a name or value of which neither may be empty: what comes next would be taken for it.
+// appendWire appends text that stands on the wire as it is: printable ASCII,
+// and literals with their headers, all of whose octets are there. What is
+// behind the text could not be told from a literal's octets where it ended in a
+// header.
+func appendWire(dst []byte, text string) ([]byte, error) {
+	from := len(dst)
+	for {
+		run, h, rest, err := cutLiteral(text)
+		if err != nil {
+			return dst[:from], err
+		}
+		dst = append(dst, run...)
+		if h == nil {
+			return dst, nil
+		}
+		if h.binary {
+			dst = append(dst, '~')
+		}
+		dst = AppendLiteralHeader(dst, h.size)
+		dst = append(dst, rest[:h.size]...)
+		text = rest[h.size:]
+	}
+}
+
+// cutLiteral cuts text at its first literal: run is what is before its header,
+// and rest its octets and what follows. h is nil where there is none.
+func cutLiteral(text string) (run string, h *header, rest string, err error) {
+	line, rest, more := strings.Cut(text, "\r\n")
+	x, ok := literalHeader([]byte(line))
+	if ok != more || more && (x.overflow || x.size > int64(len(rest)) || !x.binary && strings.IndexByte(rest[:x.size], 0) >= 0) {
+		return "", nil, "", &badToken{"raw value", text}
+	}
+	if !more {
+		rest = ""
+	} else {
+		line, h = line[:x.at], &x
+	}
+	if !plain(line) {
+		return "", nil, "", &badToken{"raw value", text}
+	}
+	return line, h, rest, nil
+}
+
+// appendRawValue appends one value as it stands on the wire: an atom, a string
+// or a list. Nothing at all would be taken for what comes next.
 func appendRawValue(dst []byte, text string) ([]byte, error) {
 	if text == "" {
 		return dst, &badToken{"raw value", text}
 	}
-	return appendRaw(dst, text)
+	return appendWire(dst, text)
 }
 
 func plain(s string) bool {

@@ -4,6 +4,7 @@ package imapwire
 
 import (
 	"github.com/mailwire/mailwire/imap"
+	"github.com/mailwire/mailwire/internal/wire"
 )
 
 // Command is one command of a client.
@@ -90,7 +91,8 @@ type Rename struct{ From, To string }
 type List struct {
 	Reference string
 	Patterns  []string
-	// Select holds selection options in capitals, such as SUBSCRIBED.
+	// Select holds selection options in capitals, such as
+	// [imap.ListSubscribed].
 	Select []string
 	// Return holds return options.
 	Return []ListReturn
@@ -101,9 +103,10 @@ type List struct {
 
 // ListReturn is a return option of LIST.
 type ListReturn struct {
-	Name string // in capitals: CHILDREN, SUBSCRIBED, SPECIAL-USE, STATUS
-	// Status is for STATUS (RFC 5819).
-	Status []imap.StatusItem
+	Name string // in capitals, such as [imap.ListChildren]
+	// Status is for STATUS (RFC 5819), and Entries is for METADATA (RFC 9590).
+	Status  []imap.StatusItem
+	Entries []string
 	// Value is what is in the parentheses behind any other option.
 	Value string
 }
@@ -140,8 +143,25 @@ type Fetch struct {
 	// ChangedSince and Vanished are RFC 7162's; nil where not given.
 	ChangedSince *imap.ModSeq
 	Vanished     bool
-	// Modifiers are those not known here.
+	// Modifiers are PARTIAL (see [Fetch.Page]) and those not known here.
 	Modifiers []imap.RawItem
+}
+
+// PageModifier is the modifier PARTIAL (RFC 9394).
+func PageModifier(r imap.PartialRange) imap.RawItem {
+	return imap.RawItem{Name: imap.ReturnPartial, Value: r.String()}
+}
+
+// Page is the range of the modifier PARTIAL (RFC 9394); ok is false where there
+// is none.
+func (c *Fetch) Page() (page imap.PartialRange, ok bool) {
+	for _, m := range c.Modifiers {
+		if wire.EqualFold(m.Name, imap.ReturnPartial) {
+			page, err := imap.ParsePartialRange(m.Value)
+			return page, err == nil
+		}
+	}
+	return page, false
 }
 
 // Store is STORE, or UID STORE where Set is an [imap.UIDSet].

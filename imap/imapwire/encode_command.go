@@ -3,6 +3,7 @@ package imapwire
 // Commands to octets.
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -22,9 +23,10 @@ type CommandEncoder struct {
 	// Waits are offsets into what the last Append returned, ascending: what is
 	// before one is sent, and what is behind it when the server has answered
 	// with a continuation.
-	Waits []int
-	dst   []byte
-	err   error
+	Waits  []int
+	dst    []byte
+	octets int // where the last literal ends in dst
+	err    error
 
 	streams bool // the octets of a message or of a text follow
 	inList  bool // in the parentheses of CATENATE
@@ -48,7 +50,7 @@ const maxMinus = 4096
 // appended.
 func (e *CommandEncoder) Append(dst []byte, tag string, a Args) ([]byte, error) {
 	from := len(dst)
-	e.Waits, e.dst, e.err = e.Waits[:0], dst, nil
+	e.Waits, e.dst, e.octets, e.err = e.Waits[:0], dst, from, nil
 	e.streams, e.inList, e.inUTF8 = false, false, false
 	if !classTag.All(tag) {
 		return dst, &badToken{"tag", tag}
@@ -67,7 +69,7 @@ func (e *CommandEncoder) Append(dst []byte, tag string, a Args) ([]byte, error) 
 // the octets of a message follow.
 func (e *CommandEncoder) end(from int) ([]byte, error) {
 	if !e.streams {
-		e.lit("\r\n")
+		e.lineEnd(from)
 	}
 	dst, err := e.dst, e.err
 	e.dst, e.err = nil, nil
@@ -76,6 +78,17 @@ func (e *CommandEncoder) end(from int) ([]byte, error) {
 		return dst[:from], err
 	}
 	return dst, nil
+}
+
+// lineEnd ends the line. What a caller's own item, key or command put at its
+// end must not be taken for the header of a literal.
+func (e *CommandEncoder) lineEnd(from int) {
+	if tail := e.dst[max(from, min(e.octets, len(e.dst))):]; len(tail) > 0 && tail[len(tail)-1] == '}' {
+		if h, ok := literalHeader(tail); ok {
+			e.fail(&badToken{"command's end", string(tail[h.at:])})
+		}
+	}
+	e.lit("\r\n")
 }
 
 // AppendSASLLine appends a client's line of a SASL exchange in base64.
@@ -125,8 +138,27 @@ func (e *CommandEncoder) size(n int64) {
 	e.num(uint64(n))
 }
 
-// raw appends text as it is.
-func (e *CommandEncoder) raw(s string) { e.with(appendRaw(e.dst, s)) }
+// raw appends text as it stands on the wire, where literals are sent as this
+// encoder sends them.
+func (e *CommandEncoder) raw(s string) {
+	for {
+		run, h, rest, err := cutLiteral(s)
+		if err != nil {
+			e.fail(err)
+			return
+		}
+		e.lit(run)
+		if h == nil {
+			return
+		}
+		if h.binary {
+			e.lit("~")
+		}
+		e.header(h.size)
+		e.lit(rest[:h.size])
+		s = rest[h.size:]
+	}
+}
 
 // header appends a literal's header, and notes where to wait.
 func (e *CommandEncoder) header(n int64) {
@@ -134,10 +166,11 @@ func (e *CommandEncoder) header(n int64) {
 	e.size(n)
 	if e.LiteralPlus || e.LiteralMinus && n <= maxMinus {
 		e.lit("+}\r\n")
-		return
+	} else {
+		e.lit("}\r\n")
+		e.Waits = append(e.Waits, len(e.dst))
 	}
-	e.lit("}\r\n")
-	e.Waits = append(e.Waits, len(e.dst))
+	e.octets = len(e.dst) + int(min(n, math.MaxInt32))
 }
 
 func (e *CommandEncoder) string(s string) {
@@ -385,6 +418,9 @@ func (e *CommandEncoder) listArgs(a *List) {
 		case len(r.Status) > 0:
 			e.lit(" ")
 			e.statusItems(r.Status)
+		case len(r.Entries) > 0:
+			e.lit(" ")
+			e.list(len(r.Entries), func(i int) { e.astring(r.Entries[i]) })
 		case r.Value != "":
 			e.lit(" ")
 			e.raw(r.Value)

@@ -78,6 +78,17 @@ func TestCommandEncoderRefuses(t *testing.T) {
 		search(badKey{}),
 		&Unknown{Name: "A B C\r"},
 		&Unknown{Name: "X", Text: "\r\nY"},
+		&Unknown{Name: "X", Text: "{5}"},
+		&Unknown{Name: "X", Text: "{5+}"},
+		&Unknown{Name: "X", Text: "{3}\r\nab"},
+		&Unknown{Name: "X", Text: "{1}\r\n\x00"},
+		&Unknown{Name: "X", Text: "{99999999999999999999}\r\n"},
+		&Unknown{Name: "X", Text: "{1}\r\na {2}"},
+		&Unknown{Name: "X", Text: "{1}\r\na\r\nY"},
+		&Fetch{Set: one, Items: []imap.FetchItem{imap.FetchAtt("{5}")}},
+		search(imap.SearchRaw{Text: "X ~{5}"}),
+		search(imap.SearchRaw{Text: "X {" + strings.Repeat("0", 100) + "5}"}),
+		search(endsKey{}),
 	} {
 		var e CommandEncoder
 		out, err := e.Append([]byte("x"), "t", a)
@@ -95,6 +106,10 @@ type badKey struct{}
 
 func (badKey) SearchName() string                         { return "BAD" }
 func (badKey) AppendSearchKey(dst []byte) ([]byte, error) { return append(dst, "BAD\r\n"...), nil }
+
+type endsKey struct{ badKey }
+
+func (endsKey) AppendSearchKey(dst []byte) ([]byte, error) { return append(dst, "X {7}"...), nil }
 
 type goodKey struct{ badKey }
 
@@ -130,7 +145,29 @@ func TestCommandEncoderLiterals(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "t SELECT {6}\r\n日本\r\n", string(out))
 
+	out, err = AppendCommand(nil, "t", &Login{"joe", "é{5}"})
+	require.NoError(t, err)
+	assert.Equal(t, "t LOGIN joe {5}\r\né{5}\r\n", string(out))
+
+	e = CommandEncoder{LiteralMinus: true}
+	out, err = e.Append(nil, "t", &Unknown{Name: "X", Text: "{1}\r\na (~{2}\r\n\x00b)"})
+	require.NoError(t, err)
+	assert.Equal(t, "t X {1+}\r\na (~{2+}\r\n\x00b)\r\n", string(out))
+	e = CommandEncoder{}
+	_, err = e.Append(nil, "t", &Unknown{Name: "X", Text: "{1+}\r\na (~{2}\r\n\x00b)"})
+	require.NoError(t, err)
+	assert.Equal(t, []int{9, 18}, e.Waits)
+
 	out, err = AppendCommand(nil, "t", &Search{Criteria: imap.SearchCriteria{goodKey{}}})
 	require.NoError(t, err)
 	assert.Equal(t, "t SEARCH X-GM-RAW foo\r\n", string(out))
+}
+
+func TestFetchPage(t *testing.T) {
+	c := &Fetch{Modifiers: []imap.RawItem{{Name: "X"}, PageModifier(imap.PartialRange{First: -1, Last: -30})}}
+	page, ok := c.Page()
+	assert.True(t, ok)
+	assert.Equal(t, imap.PartialRange{First: -1, Last: -30}, page)
+	_, ok = (&Fetch{}).Page()
+	assert.False(t, ok)
 }

@@ -77,7 +77,7 @@ func (o *EncodeOptions) appendResponse(dst []byte, r Response) ([]byte, error) {
 	case *FetchData:
 		return o.appendFetch(dst, r)
 	case *UnknownData:
-		dst, err = appendRaw(dst, r.Raw)
+		dst, err = appendWire(dst, r.Raw)
 	case responseEncoder:
 		dst, err = r.appendData(append(dst, "* "...), o)
 	default:

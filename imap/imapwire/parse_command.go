@@ -322,10 +322,17 @@ func (p *parser) listCommand() Args {
 		p.ExpectSP()
 		p.list(func() {
 			r := ListReturn{Name: p.word()}
-			if r.Name == "STATUS" {
+			switch r.Name {
+			case imap.ListStatus:
 				p.ExpectSP()
 				r.Status = p.statusItems()
-			} else {
+			case imap.ListMetadata:
+				p.ExpectSP()
+				p.list(func() { r.Entries = append(r.Entries, p.astring()) })
+				if r.Entries == nil {
+					p.Fail("an entry")
+				}
+			default:
 				r.Value = p.optionValue()
 			}
 			c.Return = append(c.Return, r)

@@ -72,8 +72,9 @@ var commands = append(slices.Concat(accountCommands, appendCommands), []commandC
 		Extended: true, Select: []string{"SUBSCRIBED", "RECURSIVEMATCH"}, Patterns: []string{"INBOX", "a b*"},
 		Return: []ListReturn{{Name: "CHILDREN"}, {Name: "STATUS", Status: []imap.StatusItem{"MESSAGES", "UNSEEN"}}}}, true},
 	{`LIST (SPECIAL-USE) "" *`, &List{Extended: true, Select: []string{"SPECIAL-USE"}, Patterns: []string{"*"}}, false},
-	{`LIST "" % RETURN (METADATA ("/shared/vendor" "x"))`, &List{Extended: true, Patterns: []string{"%"},
-		Return: []ListReturn{{Name: "METADATA", Value: `("/shared/vendor" "x")`}}}, true},
+	{`LIST (REMOTE X-Y (a)) "" % RETURN (METADATA (/shared/vendor "x y") MYRIGHTS SPECIAL-USE SUBSCRIBED X-Y (1 (2)))`, &List{Extended: true, Patterns: []string{"%"},
+		Select: []string{imap.ListRemote, "X-Y (a)"},
+		Return: []ListReturn{{Name: "METADATA", Entries: []string{"/shared/vendor", "x y"}}, {Name: imap.ListMyRights}, {Name: imap.ListSpecialUse}, {Name: imap.ListSubscribed}, {Name: "X-Y", Value: "(1 (2))"}}}, true},
 	{`LSUB #news. comp.mail.*`, &Lsub{"#news.", "comp.mail.*"}, true},
 	{"STATUS blurdybloop (UIDNEXT messages)", &Status{"blurdybloop", []imap.StatusItem{"UIDNEXT", "MESSAGES"}}, false},
 	{`APPEND saved-messages (\Seen) {310}`, &Append{Mailbox: "saved-messages",
@@ -148,6 +149,7 @@ var commands = append(slices.Concat(accountCommands, appendCommands), []commandC
 	{"UID MOVE 42:69 foo", &Move{imap.UIDs(42, 69), "foo"}, true},
 	{"XYZZY", &Unknown{Name: "XYZZY"}, true},
 	{"XQUOTA \"x\"", &Unknown{Name: "XQUOTA", Text: `"x"`}, true},
+	{"XYZZY {3}\r\na\r\n ~{2}\r\n\x00\x01", &Unknown{Name: "XYZZY", Text: "{3}\r\na\r\n ~{2}\r\n\x00\x01"}, true},
 	{"UID XYZZY (a) b", &Unknown{Name: "UID XYZZY", Text: "(a) b"}, true},
 }...)
 
@@ -212,6 +214,8 @@ func TestParseCommandRefuses(t *testing.T) {
 		{"a SEARCH ON 31-Feb-2000", "a", 12},
 		{"a SEARCH LARGER 9223372036854775808", "a", 16},
 		{"a STATUS x ()", "a", 13},
+		{"a LIST \"\" % RETURN (METADATA ())", "a", -1},
+		{"a LIST \"\" % RETURN (METADATA x)", "a", -1},
 		{"a APPEND x", "a", 10},
 		{"a APPEND x (\\Seen) foo", "a", 19},
 		{`a APPEND x "1-Jan-2000" {3}`, "a", 11},

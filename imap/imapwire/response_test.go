@@ -107,6 +107,7 @@ func responseCases(t testing.TB) []responseCase {
 		{`* ID ("name" "Cyrus" "os" NIL)`, &IDData{[]imap.IDParam{{Name: "name", Value: "Cyrus"}, {Name: "os"}}}, true},
 		{"* XQUOTA \"\" (STORAGE 10 512)", &UnknownData{`* XQUOTA "" (STORAGE 10 512)`}, true},
 		{"* 5 FOO", &UnknownData{"* 5 FOO"}, true},
+		{"* FOO {3}\r\na\r\n (b)", &UnknownData{"* FOO {3}\r\na\r\n (b)"}, true},
 		{"Server Unavailable.", &UnknownData{"Server Unavailable."}, true},
 		{`* 12 FETCH (UID 4827313 FLAGS (\Seen))`, &FetchData{Seq: 12, Has: HasUID | HasFlags, UID: 4827313, Flags: []imap.Flag{imap.FlagSeen}}, true},
 		{`* 12 FETCH (MODSEQ (65402) INTERNALDATE "17-Jul-1996 02:44:25 -0700" RFC822.SIZE 4286 EMAILID (M1) THREADID NIL SAVEDATE NIL PREVIEW "x")`,

@@ -261,19 +261,13 @@ func (c *ResponseReader) skip(h header) error {
 }
 
 func (c *ResponseReader) parse(frame []byte, offset int64, stream bool) (Response, error) {
-	// The parser is the reader's: one of its own for each response would be an
-	// allocation for each.
-	c.p = parser{
-		frame: trimResponse(frame), utf8: c.UTF8, depth: c.limits.Depth, lax: true, stream: stream,
-		names: &c.names, scratch: c.p.scratch,
-	}
-	c.p.Lexer = wire.NewLexer(c.p.frame, offset)
+	// The parser is the reader's: one for each response would be an allocation
+	// for each.
+	p := &c.p
+	p.begin(trimResponse(frame), offset)
+	p.utf8, p.depth, p.lax, p.stream, p.names = c.UTF8, c.limits.Depth, true, stream, &c.names
 	c.fetch.reset()
-	r, err := c.p.response(&c.fetch)
-	if c.p.scratch.large() {
-		c.p.scratch = nil
-	}
-	c.p = parser{scratch: c.p.scratch}
+	r, err := p.response(&c.fetch)
 	c.raw = frame
 	return r, err
 }

@@ -403,10 +403,16 @@ func (p *parser) fields() int {
 	return n
 }
 
+// partOctets is about how long the description of one part is.
+const partOctets = 150
+
+// left is how many octets are in front of the cursor.
+func (p *parser) left() int { return len(p.frame) - p.Pos() }
+
 // body is BODY or BODYSTRUCTURE. What servers make of a multipart without
 // parts is read as one.
 func (p *parser) body(depth int) *mime.BodyStructure {
-	b := &p.bodies.take(1)[0]
+	b := &p.bodies.take(1, p.left()/partOctets)[0]
 	if depth == 0 {
 		p.FailMsg("body structure nested too deep")
 		return b
@@ -458,7 +464,7 @@ func (p *parser) multipart(b *mime.BodyStructure, depth int) {
 			break
 		}
 	}
-	b.Parts = p.children.keep(open.parts[from:])
+	b.Parts = p.children.keep(open.parts[from:], p.left()/partOctets)
 	clear(open.parts[from:])
 	open.parts = open.parts[:from]
 	if p.listEnd() {
@@ -566,7 +572,7 @@ func (p *parser) disposition() *mime.Disposition {
 	if p.tryNIL() {
 		return nil
 	}
-	d := &p.dispositions.take(1)[0]
+	d := &p.dispositions.take(1, p.left()/partOctets)[0]
 	if !p.Byte('(') {
 		d.Type, _ = p.laxString()
 		return d
@@ -609,7 +615,7 @@ func (p *parser) paramList() mime.Params {
 		}
 	}
 	p.scratch.params = list
-	kept := p.params.keep(list)
+	kept := p.params.keep(list, len(list)+2*p.left()/partOctets)
 	clear(list)
 	return kept
 }

@@ -309,11 +309,20 @@ func (p *parser) capabilities() imap.Capabilities {
 
 // listData is what is behind LIST, LSUB or XLIST.
 func (p *parser) listData(kind string) Response {
-	r := &ListData{Lsub: kind == "LSUB", XList: kind == "XLIST"}
+	// A mailbox has few attributes: their room comes with it.
+	own := &struct {
+		ListData
+		attrs [3]imap.MailboxAttr
+	}{}
+	r := &own.ListData
+	r.Lsub, r.XList = kind == "LSUB", kind == "XLIST"
 	p.sp()
 	p.laxList(func() {
 		start := p.Pos()
 		p.ExpectTake(classLaxAtom, "an attribute")
+		if r.Attrs == nil {
+			r.Attrs = own.attrs[:0]
+		}
 		r.Attrs = append(r.Attrs, imap.MailboxAttr(p.str(start, p.Pos())))
 	})
 	p.sp()

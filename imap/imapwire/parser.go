@@ -46,17 +46,33 @@ type parser struct {
 	scratch      *scratch
 }
 
+// begin makes p ready for another frame. What it keeps of the last one is room.
+func (p *parser) begin(frame []byte, offset int64) {
+	p.Lexer = wire.NewLexer(frame, offset)
+	p.frame, p.text = frame, ""
+	p.inFetch = false
+	if p.bodies.made > 0 {
+		p.bodies = slab[mime.BodyStructure]{}
+		p.children = slab[*mime.BodyStructure]{}
+		p.params = slab[mime.Param]{}
+		p.dispositions = slab[mime.Disposition]{}
+	}
+	if p.scratch.large() {
+		p.scratch = nil
+	}
+}
+
 // slab hands out values of which several are made at a time.
 type slab[T any] struct {
 	free []T
 	made int
 }
 
-// take is n values of zero; nobody else has them.
-func (s *slab[T]) take(n int) []T {
+// take is n values of zero; nobody else has them. more is a guess at how many
+// will be wanted.
+func (s *slab[T]) take(n, more int) []T {
 	if len(s.free) < n {
-		// Most structures are small: the first is made alone.
-		s.free = make([]T, max(n, min(s.made, 16)))
+		s.free = make([]T, max(n, min(more, 32)))
 		s.made += len(s.free)
 	}
 	out := s.free[:n:n]
@@ -65,11 +81,11 @@ func (s *slab[T]) take(n int) []T {
 }
 
 // keep is a copy of v in the slab.
-func (s *slab[T]) keep(v []T) []T {
+func (s *slab[T]) keep(v []T, more int) []T {
 	if len(v) == 0 {
 		return nil
 	}
-	out := s.take(len(v))
+	out := s.take(len(v), more)
 	copy(out, v)
 	return out
 }
@@ -230,6 +246,9 @@ func (p *parser) stringOr(c *wire.Class, what string) string {
 
 // tryNIL moves over NIL.
 func (p *parser) tryNIL() bool {
+	if c, _ := p.Peek(); c != 'N' && c != 'n' {
+		return false
+	}
 	start := p.Pos()
 	if !p.Fold("NIL") {
 		return false
@@ -266,6 +285,9 @@ func (p *parser) decodeName(start int, s string) string {
 	if imap.IsInbox(s) {
 		return imap.Inbox
 	}
+	if plainName(s) && !p.utf8 {
+		return s
+	}
 	if ascii(s) && !p.utf8 {
 		name, err := imap.DecodeUTF7(s)
 		if err == nil {
@@ -282,6 +304,16 @@ func (p *parser) decodeName(start int, s string) string {
 	p.Seek(start)
 	p.FailMsg("invalid mailbox name")
 	return ""
+}
+
+// plainName reports whether s is the same in modified UTF-7 and in UTF-8.
+func plainName(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '&' {
+			return false
+		}
+	}
+	return true
 }
 
 func ascii(s string) bool {

@@ -60,6 +60,9 @@ func EqualFold[T, U []byte | string](b T, s U) bool {
 	if len(b) != len(s) {
 		return false
 	}
+	if string(b) == string(s) {
+		return true
+	}
 	for i := range len(b) {
 		if upper(b[i]) != upper(s[i]) {
 			return false

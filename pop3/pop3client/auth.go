@@ -214,7 +214,12 @@ func (c *Client) exchange(x *sasl.Attempt) error {
 			if r.Status == pop3wire.Continue {
 				challenge, err = pop3wire.ParseChallenge(&r)
 			}
-			if err == nil {
+			switch {
+			case err != nil:
+			case sent == 1 && cmd.Initial != nil && len(cmd.Initial)+len(challenge) == 0:
+				// Courier asks again for an initial response that is empty.
+				response = cmd.Initial
+			default:
 				response, err = x.Next(challenge)
 			}
 			if err != nil {

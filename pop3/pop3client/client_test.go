@@ -286,9 +286,10 @@ func TestImplicitTLSConn(t *testing.T) {
 
 func TestAuth(t *testing.T) {
 	ctx := t.Context()
-	start := "S: +OK\nC: CAPA\nS: +OK\nS: SASL PLAIN LOGIN\nS: .\n"
+	start := "S: +OK\nC: CAPA\nS: +OK\nS: SASL PLAIN LOGIN EXTERNAL\nS: .\n"
 	o := pop3client.Options{TLS: pop3client.Disabled, AllowCleartext: true}
 	plain := sasl.Plain("", "ada", "secret")
+	external := &sasl.Credentials{Certificate: true, Only: []string{"EXTERNAL"}}
 	for _, test := range []struct {
 		name, text string
 		m          sasl.Mechanism
@@ -310,6 +311,8 @@ func TestAuth(t *testing.T) {
 			var bad *pop3wire.ParseError
 			require.ErrorAs(t, err, &bad)
 		}},
+		{"quirk: an empty initial response asked for again", "C: AUTH EXTERNAL =\nS: + \nC: \nS: +OK\nC: CAPA\nS: -ERR\n", external, func(err error) { require.NoError(t, err) }},
+		{"an empty initial response asked for too often", "C: AUTH EXTERNAL =\nS: + \nC: \nS: + \nC: *\nS: -ERR\n", external, func(err error) { require.ErrorIs(t, err, sasl.ErrProtocol) }},
 		{"long", "C: AUTH PLAIN\nS: + \nC: {{re:[A-Za-z0-9+/=]{400,}}}\nS: +OK\nC: CAPA\nS: -ERR\n", sasl.Plain("", "ada", strings.Repeat("x", 300)), func(err error) { require.NoError(t, err) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {

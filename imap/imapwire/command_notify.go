@@ -42,27 +42,38 @@ func (p *parser) notifyGroup() (g imap.NotifyGroup) {
 	p.ExpectByte('(')
 	g.Mailboxes = p.mailboxFilter()
 	p.ExpectSP()
-	if c, _ := p.Peek(); c != '(' {
-		p.ExpectFold("NONE")
+	if c, _ := p.Peek(); c == '(' {
+		p.list(func() { p.notifyEvent(&g) })
+		if g.Events == nil {
+			p.Fail("an event")
+		}
 		p.ExpectByte(')')
 		return g
 	}
-	p.list(func() {
-		// The items stand behind MessageNew, within the list of events.
-		if c, _ := p.Peek(); c == '(' && len(g.Events) > 0 && g.Events[len(g.Events)-1] == imap.EventMessageNew && g.Fetch == nil {
-			p.list(func() { g.Fetch = append(g.Fetch, p.fetchItem()) })
-			if g.Fetch == nil {
-				p.Fail("a FETCH item")
-			}
-			return
+	// RFC 5465's examples leave out the parentheses that its grammar has.
+	for {
+		p.notifyEvent(&g)
+		if p.failed() || p.Byte(')') {
+			break
 		}
-		g.Events = append(g.Events, imap.NotifyEvent(p.atom()).Canonical())
-	})
-	if g.Events == nil {
-		p.Fail("an event")
+		p.ExpectSP()
 	}
-	p.ExpectByte(')')
+	if len(g.Events) == 1 && g.Events[0].Equal("NONE") {
+		g.Events = nil
+	}
 	return g
+}
+
+// notifyEvent is an event, or the items to fetch that stand behind MessageNew.
+func (p *parser) notifyEvent(g *imap.NotifyGroup) {
+	if c, _ := p.Peek(); c == '(' && len(g.Events) > 0 && g.Events[len(g.Events)-1] == imap.EventMessageNew && g.Fetch == nil {
+		p.list(func() { g.Fetch = append(g.Fetch, p.fetchItem()) })
+		if g.Fetch == nil {
+			p.Fail("a FETCH item")
+		}
+		return
+	}
+	g.Events = append(g.Events, imap.NotifyEvent(p.atom()).Canonical())
 }
 
 // mailboxFilter is filter-mailboxes.

@@ -38,6 +38,11 @@ func init() {
 				{Mailboxes: imap.MailboxFilter{Scope: imap.ScopeInboxes}, Events: []imap.NotifyEvent{imap.EventMessageNew, imap.EventMessageExpunge}},
 				{Mailboxes: imap.MailboxFilter{Scope: imap.ScopeSubtree, Mailboxes: []string{"a", "b"}}},
 				{Mailboxes: imap.MailboxFilter{Scope: imap.ScopeMailboxes, Mailboxes: []string{"c"}}, Events: []imap.NotifyEvent{imap.EventMailboxName, imap.EventSubscriptionChange, "X-Foo"}}}}}, true},
+		{"NOTIFY SET (selected MessageNew (uid) MessageExpunge) (personal none)", &Notify{&imap.NotifySpec{Groups: []imap.NotifyGroup{
+			{Mailboxes: imap.MailboxFilter{Scope: imap.ScopeSelected}, Events: []imap.NotifyEvent{imap.EventMessageNew, imap.EventMessageExpunge}, Fetch: []imap.FetchItem{imap.FetchUID}},
+			{Mailboxes: imap.MailboxFilter{Scope: imap.ScopePersonal}}}}}, false},
+		{"SEARCH RETURN (COUNT UPDATE (UID BODY[HEADER.FIELDS (To)])) ALL", &Search{Extended: true, Criteria: all,
+			Return: []imap.SearchReturn{{Name: "COUNT"}, {Name: "UPDATE", Value: "(UID BODY[HEADER.FIELDS (To)])"}}}, true},
 		{"notify set (personal (messagenew messageexpunge))", &Notify{&imap.NotifySpec{Groups: []imap.NotifyGroup{
 			{Mailboxes: imap.MailboxFilter{Scope: imap.ScopePersonal}, Events: []imap.NotifyEvent{imap.EventMessageNew, imap.EventMessageExpunge}}}}}, false},
 		{`STORE 1,3 +X-GM-LABELS (foo \Starred "a b" &AOk-)`, &StoreLabels{Set: imap.SeqSetOf(1, 3), Action: imap.StoreAdd, Labels: []string{"foo", `\Starred`, "a b", "é"}}, true},
@@ -66,7 +71,7 @@ func TestSearchCommandsRefused(t *testing.T) {
 		"THREAD", "THREAD X", "THREAD X UTF-8", "UID THREAD X UTF-8 ",
 		"ESEARCH", "ESEARCH IN () ALL", "ESEARCH IN (foo) ALL", "ESEARCH IN (mailboxes ()) ALL", "ESEARCH IN (personal ALL", "ESEARCH IN (selected)",
 		"CANCELUPDATE", "CANCELUPDATE x", `CANCELUPDATE "a" `,
-		"NOTIFY", "NOTIFY FOO", "NOTIFY SET", "NOTIFY SET STATUS", "NOTIFY SET (personal)", "NOTIFY SET (personal ())", "NOTIFY SET (personal FOO)",
+		"NOTIFY", "NOTIFY FOO", "NOTIFY SET", "NOTIFY SET STATUS", "NOTIFY SET (personal)", "NOTIFY SET (personal ())", "NOTIFY SET (personal FOO ",
 		"NOTIFY SET (selected (MessageExpunge (UID)))", "NOTIFY SET (selected (MessageNew () MessageExpunge))", "NOTIFY SET (selected (MessageNew (UID) (UID)))", "NOTIFY NONE x",
 		"UIDBATCHES", "UIDBATCHES 0", "UIDBATCHES 5 1", "UIDBATCHES 5 0:1", "UIDBATCHES 5 1:*", "UIDBATCHES 5 1:2 ",
 		"STORE 1 X-GM-LABELS", "STORE 1 X-GM-LABELS (", "XLIST", "XLIST x",

@@ -22,16 +22,39 @@ func (p *parser) search(uid bool) Args {
 func (p *parser) searchReturn() (out []imap.SearchReturn) {
 	p.list(func() {
 		r := imap.SearchReturn{Name: p.word()}
-		if r.Name == imap.ReturnPartial {
+		switch r.Name {
+		case imap.ReturnPartial:
 			p.ExpectSP()
 			r.Value = p.partialRange().String()
-		} else {
+		case imap.ReturnUpdate:
+			r.Value = p.updateItems()
+		default:
 			r.Value = p.optionValue()
 		}
 		out = append(out, r)
 	})
 	p.ExpectSP()
 	return out
+}
+
+// updateItems is what is to be fetched of each message that comes into a result
+// (RFC 5465 section 8), or nothing.
+func (p *parser) updateItems() string {
+	at := p.Pos()
+	if !p.SP() {
+		return ""
+	}
+	if c, _ := p.Peek(); c != '(' {
+		p.Seek(at)
+		return ""
+	}
+	at = p.Pos()
+	some := false
+	p.list(func() { p.fetchItem(); some = true })
+	if !some {
+		p.Fail("a FETCH item")
+	}
+	return p.str(at, p.Pos())
 }
 
 var classRange = wire.NewClass(":-", [2]byte{'0', '9'})

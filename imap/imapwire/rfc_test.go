@@ -1,8 +1,8 @@
 package imapwire
 
 import (
-	"bufio"
-	"bytes"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,18 +14,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rfcLines are the lines of one side in the RFCs' examples. testdata/extract.go
-// made the files.
-func rfcLines(t testing.TB, file, side string) (lines []string) {
-	f, err := os.Open(file)
+// rfcLine is a line of an example in an RFC. testdata/extract.go made the
+// files.
+type rfcLine struct {
+	side byte // 'C' or 'S'
+	text string
+}
+
+// rfcExamples are the conversations of a file.
+func rfcExamples(t testing.TB, file string) (out [][]rfcLine) {
+	data, err := os.ReadFile(file)
 	require.NoError(t, err)
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if line, ok := strings.CutPrefix(s.Text(), side+": "); ok {
-			lines = append(lines, line)
+	for _, example := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n\n") {
+		var lines []rfcLine
+		for _, s := range strings.Split(example, "\n") {
+			require.Regexp(t, "^[CS]:( |$)", s)
+			lines = append(lines, rfcLine{s[0], strings.TrimPrefix(s[2:], " ")})
 		}
+		out = append(out, lines)
 	}
-	return lines
+	return out
 }
 
 func rfcFiles(t testing.TB) []string {
@@ -35,62 +43,144 @@ func rfcFiles(t testing.TB) []string {
 	return files
 }
 
-func TestRFCResponses(t *testing.T) {
-	for _, file := range rfcFiles(t) {
-		for _, line := range rfcLines(t, file, "S") {
-			r, err := ParseResponse([]byte(line), nil)
-			if err != nil {
-				assert.Contains(t, line, "...", "%s: %v", file, err)
-				continue
-			}
-			if strings.HasSuffix(line, "FETCH (...)") {
-				continue // an RFC's way to leave out: an item without a value
-			}
-			out, err := AppendResponse(nil, r, nil)
-			if !assert.NoError(t, err, line) {
-				continue
-			}
-			again, err := ParseResponse(bytes.TrimSuffix(out, []byte("\r\n")), nil)
-			if s, ok := r.(*StatusResponse); ok && s.Text == "" {
-				s.Text = "Done" // RFC 3501 has no empty text
-			} else if ok && strings.HasPrefix(s.Text, "[") && s.Code == nil {
-				continue // RFC 7162 wraps a code in the middle
-			}
-			if assert.NoError(t, err, "%q", out) {
-				assert.Equal(t, r, again)
+// rfcLines are the lines of one side in a file.
+func rfcLines(t testing.TB, file, side string) (lines []string) {
+	for _, example := range rfcExamples(t, file) {
+		for _, l := range example {
+			if l.side == side[0] {
+				lines = append(lines, l.text)
 			}
 		}
 	}
+	return lines
 }
 
-// notCommands are the lines of clients that are no command that can be parsed
-// alone: answers in IDLE and AUTHENTICATE, messages and literals, commands that
-// end in a literal's header, what a reader of an RFC is told in parentheses,
-// and two mistakes (RFC 5819 lacks a space, RFC 7162 has too many).
-var notCommands = regexp.MustCompile(`^DONE$|^$|^[A-Za-z0-9+/=]{6,}$|^YI.* |^\S+ \S+.* \{\d+\}$|\(note that|RECURSIVEMATCH\)""|9990:9999 15000`)
+// frames are the frames of one side in an example: lines, joined where a
+// literal is announced and shown.
+func frames(example []rfcLine, side byte) (out []string) {
+	var lines []string
+	for _, l := range example {
+		if l.side == side {
+			lines = append(lines, l.text)
+		}
+	}
+	for len(lines) > 0 {
+		frame, line := lines[0], lines[0]
+		lines = lines[1:]
+		for {
+			h, more := literalHeader([]byte(line))
+			if !more || h.size > 1<<20 || side == 'S' && statusText([]byte(line)) {
+				break
+			}
+			octets := ""
+			if len(lines) > 0 {
+				octets, lines = lines[0], lines[1:]
+			}
+			for int64(len(octets)) < h.size && len(lines) > 0 {
+				octets += "\r\n" + lines[0]
+				lines = lines[1:]
+			}
+			if int64(len(octets)) == h.size-2 {
+				octets += "\r\n"
+			}
+			frame += "\r\n" + octets
+			line = octets[min(int(h.size), len(octets)):]
+		}
+		out = append(out, frame)
+	}
+	return out
+}
+
+func known(file, frame string, table []rfcFault, used []bool) bool {
+	for i, f := range table {
+		if f.file != "" && "testdata/"+f.file+".txt" != file {
+			continue
+		}
+		if ok, _ := regexp.MatchString(f.frame, frame); ok {
+			used[i] = true
+			return true
+		}
+	}
+	return false
+}
+
+func TestRFCResponses(t *testing.T) {
+	used := make([]bool, len(rfcResponseFaults))
+	for _, file := range rfcFiles(t) {
+		for _, example := range rfcExamples(t, file) {
+			for _, frame := range frames(example, 'S') {
+				r, err := ParseResponse([]byte(frame), nil)
+				if _, unknown := r.(*UnknownData); unknown {
+					err = errUnknown
+				}
+				var out []byte
+				if err == nil {
+					out, err = AppendResponse(nil, r, nil)
+				}
+				if err != nil {
+					assert.True(t, known(file, frame, rfcResponseFaults, used), "%s: %s: %v", file, frame, err)
+					continue
+				}
+				again, err := ParseResponse(frameOf(out), nil)
+				if s, ok := r.(*StatusResponse); ok && s.Text == "" {
+					s.Text = "Done" // RFC 3501 has no empty text
+				}
+				if assert.NoError(t, err, "%q", out) {
+					assert.Equal(t, r, again)
+				}
+			}
+		}
+	}
+	for i, u := range used {
+		assert.True(t, u, "%v has no line", rfcResponseFaults[i])
+	}
+}
 
 func TestRFCCommands(t *testing.T) {
+	used := make([]bool, len(rfcCommandFaults))
 	for _, file := range rfcFiles(t) {
-		for _, line := range rfcLines(t, file, "C") {
-			cmd, err := ParseCommand([]byte(line), nil)
-			if err != nil {
-				assert.Regexp(t, notCommands, line, "%s: %v", file, err)
-				continue
-			}
-			if _, ok := literalHeader([]byte(line)); ok && !strings.Contains(line, " APPEND ") {
-				continue // the rest is in the next lines
-			}
-			out, err := AppendCommand(nil, cmd.Tag, cmd.Args)
-			if !assert.NoError(t, err, line) {
-				continue
-			}
-			again, err := ParseCommand(bytes.TrimSuffix(out, []byte("\r\n")), nil)
-			if assert.NoError(t, err, "%q", out) {
-				assert.Equal(t, cmd.Args, again.Args)
+		for _, example := range rfcExamples(t, file) {
+			for _, frame := range frames(example, 'C') {
+				c := NewCommandReader(strings.NewReader(frame+"\r\n"), CommandLimits{})
+				cmd, err := c.Read()
+				if err == nil {
+					if _, unknown := cmd.Args.(*Unknown); unknown {
+						err = errUnknown
+					} else if err = readMessages(c, cmd.Args); err == nil {
+						if _, err = c.Read(); err == io.EOF {
+							continue
+						}
+					}
+				}
+				assert.True(t, known(file, frame, rfcCommandFaults, used), "%s: %q: %v", file, frame, err)
 			}
 		}
 	}
+	for i, u := range used {
+		assert.True(t, u, "%v has no line", rfcCommandFaults[i])
+	}
 }
+
+// readMessages reads the messages of an APPEND or REPLACE.
+func readMessages(c *CommandReader, args Args) error {
+	a, err := appendOf(args), error(nil)
+	for a != nil && err == nil {
+		for i := range a.Parts {
+			if a.Parts[i].Text != nil {
+				_, err = io.Copy(io.Discard, a.Parts[i].Text)
+			}
+		}
+		if a.Message != nil {
+			_, err = io.Copy(io.Discard, a.Message)
+		}
+		if err == nil {
+			a, err = c.More()
+		}
+	}
+	return err
+}
+
+var errUnknown = errors.New("unknown")
 
 // The conversation of RFC 3501 section 6.3.11, octet by octet.
 func TestRFCAppend(t *testing.T) {

@@ -107,7 +107,8 @@ commas between them, * is any characters, ? is one, case is all the same:
                     a field of the header, decoded
   attachment=PATTERNS
                     a part by its file's name, or by its type where there is a
-                    slash; what is packed into archives is not looked at
+                    slash; what is packed into archives is not looked at, and
+                    more than 10000 parts or 100 levels of them are refused
   size=SIZE         that large or larger: 100, 64K, 10M, 2G
   spam, spam=SCORE  spamd says that it is spam; its score is that or more
   command=PROGRAM   the program gets the message and exits with 1. 0 is the

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mailwire/mailwire/mime"
@@ -112,8 +113,12 @@ type inspector struct {
 	pending []byte // borrowed from the scanner
 	skip    int    // octets of the header, which was read before
 	fields  []byte // of the part that is being read, those that matter
+	defects int    // of the scanner, those that were looked at
 	err     error
 }
+
+// errOpaque refuses a message in which an attachment could hide.
+var errOpaque = smtp.Errorf(554, smtp.EnhancedCode{5, 6, 0}, "the message has too many parts, or nested too deep, to look for attachments")
 
 // inspect reads a message behind its header.
 func inspect(rs *rules, f *facts, watch []*rule, header []byte, body io.Reader) *inspector {
@@ -160,6 +165,10 @@ func (x *inspector) next() error {
 	case mime.KindHeaderEnd:
 		x.attachment()
 	}
+	if len(x.conds) > 0 && x.opaque() {
+		x.pending = nil
+		return errOpaque
+	}
 	for _, r := range x.watch {
 		if r.bodyHolds(x.f) {
 			r.hits.Add(1)
@@ -168,6 +177,16 @@ func (x *inspector) next() error {
 		}
 	}
 	return err
+}
+
+// opaque reports whether the scanner came to one of its limits.
+func (x *inspector) opaque() bool {
+	all := x.s.Defects()
+	fresh := all[x.defects:]
+	x.defects = len(all)
+	return slices.ContainsFunc(fresh, func(d mime.Defect) bool {
+		return d.Code == mime.DefectLimitDepth || d.Code == mime.DefectLimitParts || d.Code == mime.DefectLimitField
+	})
 }
 
 func (x *inspector) attachment() {

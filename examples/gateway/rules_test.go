@@ -111,8 +111,17 @@ func TestRules(t *testing.T) {
 	const plain = "Subject: =?utf-8?Q?Viagr=61?=\r\n\r\nhello\r\n"
 	const exe = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/plain\r\n\r\nx\r\n--b\r\n" +
 		"Content-Type: Application/Octet-Stream\r\nContent-Disposition: attachment;\r\n filename*=utf-8''Run%2EEXE\r\n\r\nMZ\r\n--b--\r\n"
+	const part = "Content-Type: multipart/mixed; boundary=b"
+	deep := strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 200)
+	many := part + "\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 10001)
+	long := part + strings.Repeat("b", 300<<10)
+	const opaque = "stream smtp: 554 5.6.0 the message has too many parts, or nested too deep, to look for attachments"
 	for _, x := range []struct{ rules, from, to, message, want string }{
 		{"", "a@x.example", "b@y.example", plain, ""},
+		{"reject attachment=*.exe", "a@x.example", "b@z.example", deep, opaque},
+		{"tag x attachment=*.exe", "a@x.example", "b@z.example", many, opaque},
+		{"reject attachment=*.exe", "a@x.example", "b@z.example", part + "\r\n\r\n--b\r\n" + long + "\r\n\r\n", opaque},
+		{"reject size=100M", "a@x.example", "b@z.example", deep + many, ""},
 		{"reject from=*@X.example", "a@x.example", "b@y.example", plain, "early smtp: 550 5.7.1 refused by a rule of this gateway"},
 		{"reject from=<>", "<>", "b@y.example", plain, "early smtp: 550 5.7.1 refused by a rule of this gateway"},
 		{"reject !to=*@y.example,*@z.example", "a@x.example", "b@z.example", plain, ""},

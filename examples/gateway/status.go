@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync/atomic"
 )
@@ -37,6 +38,9 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} {
 		fmt.Fprintf(w, "# HELP gateway_%s %s\n# TYPE gateway_%[1]s %[3]s\ngateway_%[1]s %[4]d\n", x.name, x.help, x.kind, x.n.Load())
 	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	fmt.Fprintf(w, "# HELP gateway_memory_octets Memory in use, of heap and stacks.\n# TYPE gateway_memory_octets gauge\ngateway_memory_octets %d\n", m.HeapInuse+m.StackInuse)
 	if len(g.rules.list) == 0 {
 		return
 	}

@@ -295,14 +295,25 @@ func TestBegin(t *testing.T) {
 	require.NoError(t, c.Quit(t.Context()))
 }
 
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
 // Begin's context is the transaction's.
 func TestBeginCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	c, err := connect(t, hello+envelopeOK+"S: 250 ok\nS: 250 ok\nC: DATA\n--- client close ---\n", options())
+	o := options()
+	// What is traced was sent.
+	o.Trace = writerFunc(func(line []byte) (int, error) {
+		if bytes.Contains(line, []byte("DATA")) {
+			cancel()
+		}
+		return len(line), nil
+	})
+	c, err := connect(t, hello+envelopeOK+"S: 250 ok\nS: 250 ok\nC: DATA\n--- client close ---\n", o)
 	require.NoError(t, err)
 	x, err := c.Begin(ctx, envelope(t, "a@x.example", "b@x.example"))
 	require.NoError(t, err)
-	time.AfterFunc(time.Millisecond, cancel)
 	_, err = io.WriteString(x, "x")
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = x.Commit()

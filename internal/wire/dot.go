@@ -318,6 +318,10 @@ func bareCR(b []byte) int {
 	}
 }
 
+// Next returns content, at least an octet of it and uncopied, borrowed until the
+// next call; io.EOF at the body's end.
+func (d *DotReader) Next() ([]byte, error) { return d.next(bulkBuffer) }
+
 // Read reads content.
 func (d *DotReader) Read(p []byte) (int, error) {
 	n := 0

@@ -466,3 +466,24 @@ func FuzzDotWriter(f *testing.F) {
 		}
 	})
 }
+
+func TestDotNext(t *testing.T) {
+	for name, next := range schedules() {
+		r := wire.NewReader(&chunked{[]byte("..a\r\nb\nc\rd\r\n...\r\n.\r\nQUIT\r\n"), next}, wire.Options{MinBuffer: 16})
+		d := r.DotBody(wire.DotOptions{Bare: wire.BarePass})
+		var got []byte
+		for {
+			b, err := d.Next()
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err, name)
+			require.NotEmpty(t, b, name)
+			got = append(got, b...)
+		}
+		require.Equal(t, ".a\r\nb\nc\rd\r\n..\r\n", string(got), name)
+		line, err := r.Line(0)
+		require.NoError(t, err)
+		require.Equal(t, "QUIT", string(line))
+	}
+}

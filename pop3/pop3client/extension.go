@@ -56,8 +56,8 @@ func (c *Client) Lang(ctx context.Context, tag string) (pop3.Language, error) {
 // Languages lists the languages that the server's texts can be had in, as List
 // lists messages.
 func (c *Client) Languages(ctx context.Context) iter.Seq2[pop3.Language, error] {
-	return listing(c, ctx, &pop3wire.Command{Verb: pop3wire.LANG}, func() func([]byte) (pop3.Language, error) {
-		return pop3wire.ParseLanguage
+	return listing(c, ctx, &pop3wire.Command{Verb: pop3wire.LANG}, func(_ *pop3wire.UIDParser, line []byte) (pop3.Language, error) {
+		return pop3wire.ParseLanguage(line)
 	})
 }
 

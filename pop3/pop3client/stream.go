@@ -22,8 +22,8 @@ import (
 // listing goes on behind it; any other error ends it. Breaking out reads the
 // rest, up to Options.MaxDrain, and else closes the connection.
 func (c *Client) List(ctx context.Context) iter.Seq2[pop3.ScanListing, error] {
-	return listing(c, ctx, &pop3wire.Command{Verb: pop3wire.LIST}, func() func([]byte) (pop3.ScanListing, error) {
-		return pop3wire.ParseScanListing
+	return listing(c, ctx, &pop3wire.Command{Verb: pop3wire.LIST}, func(_ *pop3wire.UIDParser, line []byte) (pop3.ScanListing, error) {
+		return pop3wire.ParseScanListing(line)
 	})
 }
 
@@ -32,12 +32,10 @@ func (c *Client) List(ctx context.Context) iter.Seq2[pop3.ScanListing, error] {
 // many for long clones them. Capabilities need not have it: some servers know
 // UIDL and do not say so.
 func (c *Client) UIDL(ctx context.Context) iter.Seq2[pop3.UIDListing, error] {
-	return listing(c, ctx, &pop3wire.Command{Verb: pop3wire.UIDL}, func() func([]byte) (pop3.UIDListing, error) {
-		return new(pop3wire.UIDParser).Parse
-	})
+	return listing(c, ctx, &pop3wire.Command{Verb: pop3wire.UIDL}, (*pop3wire.UIDParser).Parse)
 }
 
-func listing[T any](c *Client, ctx context.Context, cmd *pop3wire.Command, newParser func() func([]byte) (T, error)) iter.Seq2[T, error] {
+func listing[T any](c *Client, ctx context.Context, cmd *pop3wire.Command, parse func(*pop3wire.UIDParser, []byte) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var none T
 		done, err := c.begin(ctx)
@@ -60,7 +58,7 @@ func listing[T any](c *Client, ctx context.Context, cmd *pop3wire.Command, newPa
 			}
 			done()
 		}()
-		parse := newParser()
+		var uids pop3wire.UIDParser
 		for {
 			line, err := lines.Next()
 			if err == io.EOF {
@@ -74,7 +72,7 @@ func listing[T any](c *Client, ctx context.Context, cmd *pop3wire.Command, newPa
 			}
 			v := none
 			if err == nil {
-				v, err = parse(line)
+				v, err = parse(&uids, line)
 			}
 			if err != nil {
 				err = fmt.Errorf("pop3client: %s: %w", what, err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -191,6 +192,24 @@ func FuzzLines(f *testing.F) {
 		got, gotLeft := run(pieces{bytes.NewReader(data), 1 + (size&0x7fffffff)%100})
 		if !reflect.DeepEqual(want, got) || left != gotLeft {
 			t.Fatalf("in one: %q, %q; in pieces: %q, %q", want, left, got, gotLeft)
+		}
+		// The body, and its lines cut from it at once.
+		all, err := io.ReadAll(Body(wire.NewReader(bytes.NewReader(data), wire.Options{}), lf))
+		if err != nil {
+			return
+		}
+		var cut []string
+		for line := range bytes.Lines(all) {
+			switch line = line[:len(line)-1]; {
+			case len(line) >= maxLine:
+				line = []byte("too long")
+			default:
+				line = bytes.TrimSuffix(line, []byte("\r"))
+			}
+			cut = append(cut, string(line))
+		}
+		if !reflect.DeepEqual(want, cut) && !slices.Contains(want, "failed") {
+			t.Fatalf("%q, of the body %q", want, cut)
 		}
 	})
 }

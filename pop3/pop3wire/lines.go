@@ -14,11 +14,12 @@ import (
 // alone unless lines of LF alone are the server's habit.
 type Lines struct {
 	body *wire.DotReader
-	buf  []byte
-	r, w int   // what was read of the body and not returned is buf[r:w]
-	skip int   // octets thrown away of a line that is too long; 0 for none
-	at   int64 // offset of buf[0] in the body
-	err  error // sticky
+	b    []byte // of the body, borrowed from it
+	r    int    // b[r:] was not looked at yet
+	part []byte // the beginning of a line, whose end is in the next b
+	at   int64  // offset of b in the body
+	skip int    // octets thrown away of a line that is too long; 0 for none
+	err  error  // sticky
 }
 
 const (
@@ -26,8 +27,8 @@ const (
 	maxLine = 8192
 	// maxSkip bounds what is thrown away of one that is longer.
 	maxSkip = 1 << 20
-
-	lineBuffer = 2 * maxLine
+	// partSize is room for the beginnings of most lines.
+	partSize = 128
 )
 
 // NewLines begins a multi-line response. Until it is read or drained to its
@@ -40,61 +41,69 @@ func NewLines(r *wire.Reader, lf bool) *Lines {
 // call; io.EOF at the end. An error that Err does not return costs one line
 // alone.
 func (l *Lines) Next() ([]byte, error) {
-	for scanned := l.r; ; {
-		if i := bytes.IndexByte(l.buf[scanned:l.w], '\n'); i >= 0 {
-			line := l.buf[l.r : scanned+i]
-			l.r = scanned + i + 1
-			switch n := len(line); {
-			case l.skip > 0:
-				l.skip, scanned = 0, l.r
-				continue
-			case n >= maxLine:
-				return nil, l.tooLong(l.r - n - 1)
-			case n > 0 && line[n-1] == '\r':
-				return line[:n-1], nil
-			default:
-				return line, nil
+	for {
+		line := l.b[l.r:]
+		i := bytes.IndexByte(line, '\n')
+		if i < 0 {
+			if err := l.more(line); err != nil {
+				return nil, err
 			}
+			continue
 		}
-		switch n := l.w - l.r; {
-		case l.skip > 0:
-			if l.skip += n; l.skip > maxSkip && l.err == nil {
-				l.err = &wire.LimitError{What: "line", Limit: maxSkip, Offset: l.at + int64(l.w)}
-			}
-			l.r = l.w
+		line = line[:i]
+		l.r += i + 1
+		if l.skip > 0 {
+			l.skip = 0
+			continue
+		}
+		if len(l.part) > 0 {
+			line = append(l.part, line...)
+			l.part = line[:0]
+		}
+		switch n := len(line); {
 		case n >= maxLine:
-			err := l.tooLong(l.r)
-			l.r, l.skip = l.w, n
-			return nil, err
+			return nil, l.tooLong(n + 1)
+		case n > 0 && line[n-1] == '\r':
+			return line[:n-1], nil
+		default:
+			return line, nil
 		}
-		if l.err != nil {
-			return nil, l.err
-		}
-		scanned = l.fill()
 	}
 }
 
-func (l *Lines) tooLong(begin int) error {
-	return &wire.LimitError{What: "line", Limit: maxLine, Offset: l.at + int64(begin)}
+// tooLong is the error of a line that began n octets ago.
+func (l *Lines) tooLong(n int) error {
+	return &wire.LimitError{What: "line", Limit: maxLine, Offset: l.at + int64(l.r-n)}
 }
 
-// fill reads more, and returns where in buf it begins.
-func (l *Lines) fill() int {
-	if l.buf == nil {
-		l.buf = make([]byte, lineBuffer)
+// more keeps rest, the end of b and no whole line, and gets what follows it.
+func (l *Lines) more(rest []byte) error {
+	n := len(rest)
+	l.r += n
+	switch {
+	case l.skip > 0:
+		if l.skip += n; l.skip > maxSkip && l.err == nil {
+			l.err = &wire.LimitError{What: "line", Limit: maxSkip, Offset: l.at + int64(l.r)}
+		}
+	case len(l.part)+n >= maxLine:
+		n += len(l.part)
+		l.skip, l.part = n, l.part[:0]
+		return l.tooLong(n)
+	case n > 0:
+		if l.part == nil {
+			l.part = make([]byte, 0, partSize)
+		}
+		l.part = append(l.part, rest...)
 	}
-	n := copy(l.buf, l.buf[l.r:l.w])
+	if l.err != nil {
+		return l.err
+	}
 	l.at += int64(l.r)
-	l.r, l.w = 0, n
-	more, err := l.body.Read(l.buf[n:])
-	l.w += more
-	if err != nil {
-		l.err = err
-		if err == io.EOF && n+more > 0 {
-			l.err = io.ErrUnexpectedEOF
-		}
+	l.r = 0
+	if l.b, l.err = l.body.Next(); l.err == io.EOF && len(l.part) > 0 {
+		l.err = io.ErrUnexpectedEOF
 	}
-	return n
+	return l.err
 }
 
 // Err is the error that sticks, nil while Next can go on and at the end.

@@ -4,7 +4,7 @@ package pop3wire
 
 import (
 	"math"
-	"strconv"
+	"slices"
 	"strings"
 
 	"github.com/mailwire/mailwire/pop3"
@@ -67,15 +67,57 @@ func parseListing(line []byte, least int) (l pop3.ScanListing, err error) {
 	return pop3.ScanListing{Number: n, Size: sz}, nil
 }
 
+// maxDigits is how many a uint64 has at most.
+const maxDigits = 20
+
+const digitPairs = "00010203040506070809" +
+	"10111213141516171819" +
+	"20212223242526272829" +
+	"30313233343536373839" +
+	"40414243444546474849" +
+	"50515253545556575859" +
+	"60616263646566676869" +
+	"70717273747576777879" +
+	"80818283848586878889" +
+	"90919293949596979899"
+
+// putDecimal writes v to b, which has room, and returns the number of digits.
+// Package strconv writes to a buffer of its own first, which is half the cost
+// of a long listing.
+func putDecimal(b []byte, v uint64) int {
+	n := 1
+	for x := uint64(10); v >= x && n < maxDigits; x *= 10 {
+		n++
+	}
+	i := n
+	for v > 99 {
+		pair := v % 100 * 2
+		v /= 100
+		i -= 2
+		b[i], b[i+1] = digitPairs[pair], digitPairs[pair+1]
+	}
+	if v > 9 {
+		b[1] = digitPairs[v*2+1]
+		v = uint64(digitPairs[v*2] - '0')
+	}
+	b[0] = '0' + byte(v)
+	return n
+}
+
 // AppendScanListing appends a line of the answer to LIST. The error is an
 // *EncodeError.
 func AppendScanListing(dst []byte, l pop3.ScanListing) ([]byte, error) {
 	if l.Number < 1 || l.Number > math.MaxInt32 || l.Size < 0 {
 		return dst, &EncodeError{Field: "a scan listing", Reason: "a number is out of range"}
 	}
-	dst = strconv.AppendInt(dst, int64(l.Number), 10)
-	dst = strconv.AppendInt(append(dst, ' '), l.Size, 10)
-	return append(dst, '\r', '\n'), nil
+	at := len(dst)
+	dst = slices.Grow(dst, 2*maxDigits+3)
+	b := dst[at : at+2*maxDigits+3]
+	n := putDecimal(b, uint64(l.Number))
+	b[n] = ' '
+	n += 1 + putDecimal(b[n+1:], uint64(l.Size))
+	b[n], b[n+1] = '\r', '\n'
+	return dst[:at+n+2], nil
 }
 
 // UIDParser reads unique-id listings. The strings it makes share blocks of
@@ -87,13 +129,13 @@ type UIDParser struct {
 }
 
 const (
-	minBlock = 2 << 10
+	minBlock = 4 << 10
 	maxBlock = 512 << 10
 )
 
 func (p *UIDParser) string(b []byte) string {
 	if p.block.Cap()-p.block.Len() < len(b) {
-		p.size = min(max(4*p.size, minBlock), maxBlock)
+		p.size = min(max(8*p.size, minBlock), maxBlock)
 		p.block = strings.Builder{}
 		p.block.Grow(max(p.size, len(b)))
 	}
@@ -106,13 +148,16 @@ func (p *UIDParser) string(b []byte) string {
 // made it, without spaces at its ends. The error is a *ParseError.
 func (p *UIDParser) Parse(line []byte) (pop3.UIDListing, error) {
 	// Nearly all: digits, one space, the unique-id.
-	i, quick := 0, 0
-	for i < len(line) && i < 9 && '0' <= line[i] && line[i] <= '9' {
-		quick = quick*10 + int(line[i]-'0')
-		i++
-	}
-	if quick > 0 && i+1 < len(line) && line[i] == ' ' && line[i+1] > ' ' && line[len(line)-1] > ' ' {
-		return pop3.UIDListing{Number: quick, UID: p.string(line[i+1:])}, nil
+	quick := 0
+	for i, c := range line[:min(len(line), 10)] {
+		if digit := c - '0'; digit <= 9 {
+			quick = quick*10 + int(digit)
+			continue
+		}
+		if uid := line[i+1:]; c == ' ' && quick > 0 && len(uid) > 0 && uid[0] > ' ' && uid[len(uid)-1] > ' ' {
+			return pop3.UIDListing{Number: quick, UID: p.string(uid)}, nil
+		}
+		break
 	}
 	n, b, ok := number(skipSpaces(line))
 	if !ok || n < 1 {
@@ -156,7 +201,9 @@ func AppendUIDListing(dst []byte, l pop3.UIDListing) ([]byte, error) {
 	if !pop3.ValidUID(l.UID) {
 		return dst, &EncodeError{Field: "a unique-id", Reason: "it is not 1 to 70 octets of printable ASCII"}
 	}
-	dst = strconv.AppendInt(dst, int64(l.Number), 10)
-	dst = append(append(dst, ' '), l.UID...)
+	at := len(dst)
+	dst = slices.Grow(dst, maxDigits+len(" \r\n")+len(l.UID))
+	at += putDecimal(dst[at:at+maxDigits], uint64(l.Number))
+	dst = append(append(dst[:at], ' '), l.UID...)
 	return append(dst, '\r', '\n'), nil
 }

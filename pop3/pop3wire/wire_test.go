@@ -3,6 +3,7 @@ package pop3wire
 import (
 	"io"
 	"math"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -373,6 +374,55 @@ func TestLines(t *testing.T) {
 	_, err = l.Next()
 	require.NoError(t, err)
 	require.NoError(t, l.Drain(100))
+}
+
+// A line that is too long costs itself alone, wherever it is cut, and its
+// error says where it began.
+func TestLongLines(t *testing.T) {
+	long := strings.Repeat("x", maxLine)
+	for _, size := range []int{1, 100, 5000, 1 << 20} {
+		for _, line := range []string{long, long + long, long[1:]} {
+			r := wire.NewReader(pieces{strings.NewReader("1 a\r\n" + line + "\r\n2 b\r\n.\r\n"), size}, wire.Options{})
+			l := NewLines(r, false)
+			first, err := l.Next()
+			require.NoError(t, err)
+			assert.Equal(t, "1 a", string(first))
+			_, err = l.Next()
+			assert.Equal(t, &wire.LimitError{What: "line", Limit: maxLine, Offset: 5}, err)
+			require.NoError(t, l.Err())
+			second, err := l.Next()
+			require.NoError(t, err)
+			assert.Equal(t, "2 b", string(second))
+			_, err = l.Next()
+			assert.Equal(t, io.EOF, err)
+		}
+		r := wire.NewReader(pieces{strings.NewReader(long[2:] + "\r\n.\r\n"), size}, wire.Options{})
+		line, err := NewLines(r, false).Next()
+		require.NoError(t, err)
+		assert.Equal(t, long[2:], string(line))
+	}
+	r := wire.NewReader(strings.NewReader(strings.Repeat("x", 2*maxSkip)), wire.Options{})
+	l := NewLines(r, false)
+	_, err := l.Next()
+	require.Error(t, err)
+	_, err = l.Next()
+	require.ErrorContains(t, err, "line")
+	assert.Equal(t, err, l.Err())
+	_, err = NewLines(wire.NewReader(strings.NewReader("1 a"), wire.Options{}), false).Next()
+	assert.Equal(t, io.ErrUnexpectedEOF, err)
+}
+
+func TestPutDecimal(t *testing.T) {
+	b := make([]byte, maxDigits)
+	for v := uint64(1); ; v *= 10 {
+		for _, x := range []uint64{v - 1, v, v + 1, 9*v/5 + 1} {
+			assert.Equal(t, strconv.FormatUint(x, 10), string(b[:putDecimal(b, x)]))
+		}
+		if v > math.MaxUint64/10 {
+			break
+		}
+	}
+	assert.Equal(t, strconv.FormatUint(math.MaxUint64, 10), string(b[:putDecimal(b, math.MaxUint64)]))
 }
 
 func TestListingAllocations(t *testing.T) {

@@ -228,9 +228,15 @@ var errAnswered = errors.New("smtpserver: answered")
 
 // command reads one command and runs it.
 func (c *Conn) command(ctx context.Context) error {
+	line, err := c.commandLine()
+	if err == errAnswered {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	cmd := commands.Get().(*smtpwire.Command)
-	err := c.readCommand(cmd)
-	if err == nil {
+	if err = c.parseCommand(cmd, line); err == nil {
 		err = c.run(ctx, cmd, c.bad)
 	} else if err == errAnswered {
 		err = nil
@@ -240,24 +246,40 @@ func (c *Conn) command(ctx context.Context) error {
 	return err
 }
 
-// commands are for the time that each runs: nothing keeps one.
+// commands are for the time that each runs: nothing keeps one, and a session
+// that waits has none.
 var commands = sync.Pool{New: func() any { return new(smtpwire.Command) }}
 
 // readCommand reads a command. Of one that is malformed but for its verb, the
 // fault is c.bad; the error is errAnswered, or what ends the session.
 func (c *Conn) readCommand(cmd *smtpwire.Command) error {
-	c.bad = nil
+	line, err := c.commandLine()
+	if err != nil {
+		return err
+	}
+	return c.parseCommand(cmd, line)
+}
+
+// commandLine reads a line. Of one that is none the error is as readCommand's.
+func (c *Conn) commandLine() ([]byte, error) {
 	line, err := c.readLine()
 	if err != nil {
 		if err = c.lineFailed(err); err == nil {
 			err = errAnswered
 		}
-		return err
+		return nil, err
 	}
+	return line, nil
+}
+
+// parseCommand is the rest of readCommand.
+func (c *Conn) parseCommand(cmd *smtpwire.Command, line []byte) error {
+	c.bad = nil
 	if err := cmd.Parse(line); err != nil {
 		c.bad, _ = err.(*smtpwire.ParseError)
 	}
 	if max := cmd.Verb.MaxLine(); len(line)+2 > max {
+		var err error
 		r := (&smtp.Error{Code: 500, EnhancedCode: codeSyntax, Message: fmt.Sprintf("Command line longer than %d octets", max)}).Reply()
 		if cmd.Verb == smtpwire.BDAT {
 			err = c.skipChunk(cmd.Size, r, 1)

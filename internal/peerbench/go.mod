@@ -8,6 +8,7 @@ require (
 	github.com/ProtonMail/gluon v0.17.1-0.20230724134000-308be39be96e
 	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-message v0.18.2
+	github.com/emersion/go-smtp v0.25.1
 	github.com/jhillyerd/enmime/v2 v2.3.0
 	github.com/mailwire/mailwire v0.0.0-00010101000000-000000000000
 	github.com/stretchr/testify v1.12.1

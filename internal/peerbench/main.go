@@ -30,6 +30,13 @@ near the work comes to finding newlines, or to decoding alone.
 `
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == childWord {
+		if err := runChild(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "peerbench:", err)
+			os.Exit(1)
+		}
+		return
+	}
 	if err := run(os.Args[1:], os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "peerbench:", err)
 		os.Exit(1)

@@ -4,7 +4,6 @@ package main
 // client or server of a few lines over net/textproto.
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -13,7 +12,6 @@ import (
 	"net/textproto"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/mailwire/mailwire/pop3"
@@ -23,44 +21,57 @@ import (
 )
 
 func init() {
+	uidl := func(short bool) (contender, []contender, error) {
+		n := share(100_000, short)
+		var b bytes.Buffer
+		b.WriteString("+OK\r\n")
+		for i := range n {
+			fmt.Fprintf(&b, "%d %016x.%d\r\n", i+1, 0x1a4f3c2b9d*(i+1), i)
+		}
+		b.WriteString(".\r\n")
+		return pop3Contenders(float64(n), b.Bytes(), popUIDL, textUIDL)
+	}
+	list := func(short bool) (contender, []contender, error) { return listContenders(share(100_000, short)) }
 	rows = append(rows,
-		row{name: "pop3.uidl.100k", unit: "listings/s", contenders: func(short bool) (contender, []contender, error) {
-			n := 100_000
-			if short {
-				n = 10_000
-			}
-			var b bytes.Buffer
-			b.WriteString("+OK\r\n")
-			for i := range n {
-				fmt.Fprintf(&b, "%d %016x.%d\r\n", i+1, 0x1a4f3c2b9d*(i+1), i)
-			}
-			b.WriteString(".\r\n")
-			return pop3Contenders(float64(n), b.Bytes(), popUIDL, textUIDL)
-		}},
+		row{name: "pop3.uidl.100k", unit: "lines/s", contenders: uidl},
+		row{name: "pop3.uidl.100k.allocs", unit: "allocations", less: true, measure: allAllocations, contenders: uidl},
 		row{name: "pop3.retr.10MB", unit: "MB/s", contenders: func(short bool) (contender, []contender, error) {
-			lines := 10 << 20 / 76
-			if short {
-				lines /= 10
-			}
-			body := strings.Repeat(strings.Repeat("x", 74)+"\r\n", lines)
+			body := popText(short)
 			return pop3Contenders(float64(len(body))/1e6, []byte("+OK\r\n"+body+".\r\n"), popRETR, textRETR)
 		}},
-		row{name: "pop3.server.list.100k", unit: "listings/s", contenders: func(short bool) (contender, []contender, error) {
-			n := 100_000
-			if short {
-				n = 10_000
-			}
-			return listContenders(n)
+		row{name: "pop3.retr.1000x5k", unit: "messages/s", contenders: delayedContenders},
+		row{name: "pop3.server.retr.10MB", unit: "MB/s", contenders: func(short bool) (contender, []contender, error) {
+			body := popText(short)
+			return sessionContenders(float64(len(body))/1e6, newMaildrop(1, body), "RETR 1")
 		}},
+		row{name: "pop3.server.list.100k", unit: "ms/listing", less: true, measure: milliseconds, contenders: list},
+		row{name: "pop3.server.list.100k.allocs", unit: "allocations", less: true, measure: allAllocations, contenders: list},
 	)
+}
+
+// allAllocations are those of a run, of all goroutines.
+func allAllocations(c contender) float64 { return allocations(c) * c.amount }
+
+// milliseconds is how long a run takes.
+func milliseconds(c contender) float64 { return 1e3 * c.amount / perSecond(c) }
+
+func popText(short bool) string {
+	return strings.Repeat(strings.Repeat("x", 74)+"\r\n", share(10<<20/76, short))
 }
 
 // canned is a connection that greets, and has one answer for whatever is sent.
 type canned struct {
-	greeting, answer, rest []byte
+	deadEnd
+	answer, rest []byte
 }
 
-func newCanned(answer []byte) *canned { return &canned{rest: []byte("+OK\r\n"), answer: answer} }
+var cannedGreeting = []byte("+OK\r\n")
+
+// again is the connection before its greeting.
+func (c *canned) again() net.Conn {
+	c.rest = cannedGreeting
+	return c
+}
 
 func (c *canned) Read(p []byte) (int, error) {
 	if len(c.rest) == 0 {
@@ -76,22 +87,16 @@ func (c *canned) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *canned) Close() error                     { return nil }
-func (c *canned) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (c *canned) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
-func (c *canned) SetDeadline(time.Time) error      { return nil }
-func (c *canned) SetReadDeadline(time.Time) error  { return nil }
-func (c *canned) SetWriteDeadline(time.Time) error { return nil }
-
 func pop3Contenders(amount float64, answer []byte, ours func(*pop3client.Client) (tally, error), text func(*textproto.Conn) (tally, error)) (contender, []contender, error) {
+	conn := &canned{answer: answer}
 	return contender{name: "ours", amount: amount, run: func() (tally, error) {
-			c, err := pop3client.NewClient(context.Background(), newCanned(answer), &pop3client.Options{TLS: pop3client.Disabled, NoCapa: true})
+			c, err := pop3client.NewClient(context.Background(), conn.again(), &pop3client.Options{TLS: pop3client.Disabled, NoCapa: true})
 			if err != nil {
 				return tally{}, err
 			}
 			return ours(c)
 		}}, []contender{{name: "textproto", amount: amount, run: func() (tally, error) {
-			c := textproto.NewConn(newCanned(answer))
+			c := textproto.NewConn(conn.again())
 			if _, err := c.ReadLine(); err != nil {
 				return tally{}, err
 			}
@@ -160,64 +165,94 @@ func (l *lineCounter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// listDrop is a maildrop of messages that are only listed.
-type listDrop []pop3.Message
+// maildrop has messages that are all the same.
+type maildrop struct {
+	messages []pop3.Message
+	text     string
+}
 
-func (d listDrop) Messages(context.Context) ([]pop3.Message, error)                 { return d, nil }
-func (d listDrop) Open(context.Context, int) (io.ReadCloser, error)                 { return nil, io.EOF }
-func (d listDrop) Commit(context.Context, []int) error                              { return nil }
-func (d listDrop) Close() error                                                     { return nil }
-func (d listDrop) open(context.Context, sasl.Identity) (pop3server.Maildrop, error) { return d, nil }
+func newMaildrop(n int, text string) *maildrop {
+	d := &maildrop{messages: make([]pop3.Message, n), text: text}
+	for i := range d.messages {
+		d.messages[i] = pop3.Message{Size: int64(len(text)), UID: strconv.Itoa(i)}
+	}
+	return d
+}
 
-// listings is how often a session lists: its login is a small part.
-const listings = 20
+func (d *maildrop) Messages(context.Context) ([]pop3.Message, error) { return d.messages, nil }
+func (d *maildrop) Open(context.Context, int) (io.ReadCloser, error) {
+	return io.NopCloser(strings.NewReader(d.text)), nil
+}
+func (d *maildrop) Commit(context.Context, []int) error                              { return nil }
+func (d *maildrop) Close() error                                                     { return nil }
+func (d *maildrop) open(context.Context, sasl.Identity) (pop3server.Maildrop, error) { return d, nil }
 
-// listContenders are servers that list n messages, to a client that reads
-// all of it over a pipe in memory.
+func popServer(d *maildrop) *pop3server.Server {
+	return &pop3server.Server{
+		Backend: pop3server.BackendFunc(d.open), Domain: "server.example",
+		Auth: &sasl.Auth{AllowCleartext: true, Password: func(context.Context, string, string) error { return nil }},
+	}
+}
+
 func listContenders(n int) (contender, []contender, error) {
-	d := make(listDrop, n)
-	for i := range d {
-		d[i] = pop3.Message{Size: int64(i) * 100, UID: strconv.Itoa(i)}
+	d := newMaildrop(n, "")
+	for i := range d.messages {
+		d.messages[i].Size = int64(i) * 100
 	}
-	script := "USER a\r\nPASS b\r\n" + strings.Repeat("LIST\r\n", listings) + "QUIT\r\n"
-	ours := func() (tally, error) {
-		srv := &pop3server.Server{
-			Backend: pop3server.BackendFunc(d.open), Domain: "a",
-			Auth: &sasl.Auth{AllowCleartext: true, Password: func(context.Context, string, string) error { return nil }},
+	return sessionContenders(1, d, "LIST")
+}
+
+// sessionContenders are servers with a session that is logged in, over a pipe
+// in memory. A run is one command, the answer to which is read to its end, and
+// its lines counted.
+func sessionContenders(amount float64, d *maildrop, command string) (contender, []contender, error) {
+	of := func(name string, serve func(net.Conn)) contender {
+		client, server := net.Pipe()
+		go serve(timeless{server})
+		buf := make([]byte, 64<<10)
+		say := func(line string, end string) (n tally, err error) {
+			if line != "" {
+				if _, err = io.WriteString(client, line+"\r\n"); err != nil {
+					return n, err
+				}
+			}
+			tail := ""
+			for !strings.HasSuffix(tail, end) {
+				k, err := client.Read(buf)
+				if err != nil {
+					return n, err
+				}
+				n.parts += int64(bytes.Count(buf[:k], []byte{'\n'}))
+				tail += string(buf[max(0, k-len(end)):k])
+				tail = tail[max(0, len(tail)-len(end)):]
+			}
+			return n, nil
 		}
-		return listed(script, func(conn net.Conn) {
-			_ = srv.Serve(&oneListener{conn: conn})
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			defer cancel()
-			_ = srv.Shutdown(ctx)
-		})
+		loggedIn := false
+		return contender{name: name, amount: amount, run: func() (tally, error) {
+			if !loggedIn {
+				for _, line := range []string{"", "USER a", "PASS b"} {
+					if _, err := say(line, "\r\n"); err != nil {
+						return tally{}, err
+					}
+				}
+				loggedIn = true
+			}
+			return say(command, "\r\n.\r\n")
+		}}
 	}
-	text := func() (tally, error) { return listed(script, func(conn net.Conn) { textServer(conn, d) }) }
-	amount := float64(n * listings)
-	return contender{name: "ours", amount: amount, run: ours}, []contender{{name: "textproto", amount: amount, run: text}}, nil
+	ours := of("ours", func(conn net.Conn) { _ = popServer(d).Serve(&oneListener{conn: conn}) })
+	return ours, []contender{of("textproto", func(conn net.Conn) { textServer(conn, d) })}, nil
 }
 
-// listed plays script to a server and counts the lines that it says.
-func listed(script string, serve func(net.Conn)) (n tally, err error) {
-	client, server := net.Pipe()
-	var wg sync.WaitGroup
-	wg.Go(func() { serve(server) })
-	wg.Go(func() { _, _ = io.WriteString(client, script) })
-	buf := make([]byte, 64<<10)
-	for err == nil {
-		var k int
-		k, err = client.Read(buf)
-		n.parts += int64(bytes.Count(buf[:k], []byte{'\n'}))
-	}
-	_ = client.Close()
-	wg.Wait()
-	if err == io.EOF {
-		err = nil
-	}
-	return n, err
-}
+// timeless has no deadlines, for which a pipe would allocate.
+type timeless struct{ net.Conn }
 
-func textServer(conn net.Conn, d listDrop) {
+func (timeless) SetDeadline(time.Time) error      { return nil }
+func (timeless) SetReadDeadline(time.Time) error  { return nil }
+func (timeless) SetWriteDeadline(time.Time) error { return nil }
+
+func textServer(conn net.Conn, d *maildrop) {
 	defer conn.Close()
 	c := textproto.NewConn(conn)
 	_ = c.PrintfLine("+OK")
@@ -230,44 +265,31 @@ func textServer(conn net.Conn, d listDrop) {
 		switch line {
 		case "LIST":
 			w := c.DotWriter()
-			for i, m := range d {
+			for i, m := range d.messages {
 				fmt.Fprintf(w, "%d %d\n", i+1, m.Size)
 			}
 			_ = w.Close()
-		case "QUIT":
-			return
+		case "RETR 1":
+			w := c.DotWriter()
+			_, _ = io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{strings.NewReader(d.text)}, make([]byte, 32<<10))
+			_ = w.Close()
 		}
 	}
 }
 
-// oneListener has one connection, and ends when that is closed.
+// oneListener has one connection, and no end.
 type oneListener struct {
 	conn net.Conn
-	done chan struct{} // closed with the connection
+	had  bool
 }
 
 func (l *oneListener) Accept() (net.Conn, error) {
-	if l.done != nil {
-		<-l.done
-		return nil, io.EOF
+	if !l.had {
+		l.had = true
+		return l.conn, nil
 	}
-	l.done = make(chan struct{})
-	return &bufferedConn{Conn: l.conn, r: bufio.NewReader(l.conn), done: l.done}, nil
+	select {}
 }
 
 func (l *oneListener) Close() error   { return nil }
 func (l *oneListener) Addr() net.Addr { return &net.TCPAddr{} }
-
-type bufferedConn struct {
-	net.Conn
-	r    *bufio.Reader
-	once sync.Once
-	done chan struct{}
-}
-
-func (c *bufferedConn) Close() error {
-	c.once.Do(func() { close(c.done) })
-	return c.Conn.Close()
-}
-
-func (c *bufferedConn) Read(p []byte) (int, error) { return c.r.Read(p) }

@@ -50,7 +50,10 @@ func init() {
 }
 
 // allAllocations are those of a run, of all goroutines.
-func allAllocations(c contender) float64 { return allocations(c) * c.amount }
+func allAllocations(c contender) float64 {
+	c.amount = 1
+	return allocations(c)
+}
 
 // milliseconds is how long a run takes.
 func milliseconds(c contender) float64 { return 1e3 * c.amount / perSecond(c) }

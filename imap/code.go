@@ -86,7 +86,9 @@ const (
 	CodeUseAttr           CodeAtom = "USEATTR"           // RFC 6154
 	CodeCompressionActive CodeAtom = "COMPRESSIONACTIVE" // RFC 4978
 	CodeNotificationOver  CodeAtom = "NOTIFICATIONOVERFLOW"
-	CodeUIDRequired       CodeAtom = "UIDREQUIRED" // RFC 9586
+	CodeUIDRequired       CodeAtom = "UIDREQUIRED"   // RFC 9586
+	CodeBadComparator     CodeAtom = "BADCOMPARATOR" // RFC 5255
+	CodeNewName           CodeAtom = "NEWNAME"       // RFC 2060, obsolete
 )
 
 // Names of codes that carry arguments: the first four are those of [CodeNumber].
@@ -132,9 +134,8 @@ type CodeCopyUID struct{ CopyResult }
 // here it is its text, to be read by [ParseUIDSet] or [ParseSeqSet].
 type CodeModified struct{ Set string }
 
-// CodeRaw is any other code with arguments, such as MAILBOXID (RFC 8474),
-// REFERRAL (RFC 2221), BADURL (RFC 4469) or UNDEFINED-FILTER (RFC 5466). Text is
-// what stands behind the name, as it stands on the wire.
+// CodeRaw is any other code with arguments. Text is what stands behind the name,
+// as it stands on the wire.
 type CodeRaw struct{ Name, Text string }
 
 func (c CodeAtom) CodeName() string         { return upperASCII(string(c)) }

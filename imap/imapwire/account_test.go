@@ -21,6 +21,14 @@ var accountCommands = []commandCase{
 	{`RLIST "" %`, &RList{"", "%"}, true},
 	{`RLSUB #shared/ *`, &RLsub{"#shared/", "*"}, true},
 
+	{`GENURLAUTH imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred INTERNAL`, &GenURLAuth{[]URLAuthRequest{
+		{"imap://joe@example.com/INBOX/;uid=20/;section=1.2;urlauth=submit+fred", "INTERNAL"}}}, true},
+	{`GENURLAUTH "imap://a/b c" internal d X-1.2`, &GenURLAuth{[]URLAuthRequest{{"imap://a/b c", "INTERNAL"}, {"d", "X-1.2"}}}, false},
+	{"RESETKEY", &ResetKey{}, true},
+	{"RESETKEY INBOX", &ResetKey{Mailbox: "INBOX"}, true},
+	{"RESETKEY INBOX INTERNAL XSAMPLE", &ResetKey{"INBOX", []string{"INTERNAL", "XSAMPLE"}}, true},
+	{"URLFETCH imap://a/b/;UID=1 c", &URLFetch{[]string{"imap://a/b/;UID=1", "c"}}, true},
+
 	{"SETACL INBOX joe lr", &SetACL{Mailbox: "INBOX", Identifier: "joe", Rights: "lr"}, true},
 	{"SETACL INBOX joe +lr", &SetACL{Mailbox: "INBOX", Identifier: "joe", Change: imap.RightsAdd, Rights: "lr"}, true},
 	{"SETACL INBOX -joe -lr", &SetACL{Mailbox: "INBOX", Identifier: "-joe", Change: imap.RightsRemove, Rights: "lr"}, true},
@@ -64,6 +72,26 @@ func accountResponses(testing.TB) []responseCase {
 		{`* COMPARATOR "i;basic" ("i;basic" "i;octet")`, &ComparatorData{"i;basic", []string{"i;basic", "i;octet"}}, true},
 		{`* JMAPACCESS "https://example.com/.s/[jmap]"`, &JMAPAccessData{"https://example.com/.s/[jmap]"}, true},
 
+		{"* GENURLAUTH imap://a/b;urlauth=anonymous:internal:91354a473744909de610943775f92038 c", &GenURLAuthData{[]string{
+			"imap://a/b;urlauth=anonymous:internal:91354a473744909de610943775f92038", "c"}}, true},
+		{"* GENURLAUTH", &GenURLAuthData{}, true},
+		{"* URLFETCH a {3}\r\nx\r\n b NIL c \"\" d ~{1}\r\n\x00", &URLFetchData{Items: []URLFetchItem{
+			{URL: "a", Body: []byte("x\r\n"), Size: 3}, {URL: "b"}, {URL: "c", Body: []byte{}}, {URL: "d", Body: []byte{0}, Size: 1}}}, true},
+		{"* URLFETCH", &URLFetchData{}, true},
+		{"a OK [MAILBOXID (F2212ea87-6097-4256-9d51-71338625)] x", &StatusResponse{Tag: "a", Cond: imap.OK, Code: imap.CodeMailboxID{ID: "F2212ea87-6097-4256-9d51-71338625"}, Text: "x"}, true},
+		{"a NO [REFERRAL imap://user;AUTH=*@SERVER2/] x", code(imap.CodeReferral{URLs: []imap.URL{{Host: "SERVER2", User: "user", AuthType: "*"}}}), true},
+		{"a NO [REFERRAL imap://a/b/c imap://d/b/c] x", code(imap.CodeReferral{URLs: []imap.URL{{Host: "a", Mailbox: "b/c"}, {Host: "d", Mailbox: "b/c"}}}), true},
+		{"a NO [REFERRAL imap://a/b http://c/] x", code(imap.CodeRaw{Name: "REFERRAL", Text: "imap://a/b http://c/"}), true},
+		{"a NO [REFERRAL] x", code(imap.CodeAtom("REFERRAL")), true},
+		{"a NO [BADURL /INBOX;UIDVALIDITY=785799047/;UID=113330;section=1.5.9] x", code(imap.CodeBadURL{URL: "/INBOX;UIDVALIDITY=785799047/;UID=113330;section=1.5.9"}), true},
+		{"a NO [BADURL a b] x", code(imap.CodeBadURL{URL: "a b"}), true},
+		{"a NO [URLMECH INTERNAL XSAMPLE=P34OKhO7VEkCbsiYY8rGEg== Y Z=] x", code(imap.CodeURLMech{Mechanisms: []imap.URLMechanism{
+			{Name: "XSAMPLE", Data: []byte("\x3f\x7e\x0e\x2a\x13\xbb\x54\x49\x02\x6e\xc8\x98\x63\xca\xc6\x12")}, {Name: "Y"}, {Name: "Z", Data: []byte{}}}}), true},
+		{"a NO [URLMECH INTERNAL] x", code(imap.CodeURLMech{}), true},
+		{"a NO [URLMECH OTHER] x", code(imap.CodeRaw{Name: "URLMECH", Text: "OTHER"}), true},
+		{"a NO [BADCOMPARATOR] x", code(imap.CodeBadComparator), true},
+		{"a NO [TOOBIG] x", code(imap.CodeTooBig), true},
+
 		{"* ACL INBOX Fred rwipslda", &ACLData{"INBOX", []imap.ACLEntry{{Identifier: "Fred", Rights: "rwipslda"}}}, true},
 		{`* ACL INBOX Fred rwipsldexta Chris lrswi "group:a b" ""`, &ACLData{"INBOX", []imap.ACLEntry{
 			{Identifier: "Fred", Rights: "rwipsldexta"}, {Identifier: "Chris", Rights: "lrswi"}, {Identifier: "group:a b"}}}, true},
@@ -100,6 +128,7 @@ func accountResponses(testing.TB) []responseCase {
 
 func TestAccountCommandsRefuse(t *testing.T) {
 	for _, in := range []string{
+		"GENURLAUTH", "GENURLAUTH a", "GENURLAUTH a b c", "GENURLAUTH a b_c", "RESETKEY \"\"", "RESETKEY a (b)", "URLFETCH", "URLFETCH ",
 		"COMPRESS", "COMPRESS a b", "LANGUAGE ", "LANGUAGE (a)", "LANGUAGE DE *", "GETJMAPACCESS x", "RLIST a",
 		"SETACL INBOX joe LR", "SETACL INBOX joe l r", "SETACL INBOX joe", "SETACL INBOX joe +-l", "GETACL", "GETACL a b", "DELETEACL a", "MYRIGHTS",
 		"GETQUOTA", "SETQUOTA x STORAGE 5", "SETQUOTA x (STORAGE)", "SETQUOTA x (STORAGE -1)", "SETQUOTA x (STORAGE 9223372036854775808)", "SETQUOTA x (STORAGE 1 )",
@@ -116,6 +145,8 @@ func TestAccountCommandsRefuse(t *testing.T) {
 
 func TestAccountEncodersRefuse(t *testing.T) {
 	for _, a := range []Args{
+		&GenURLAuth{}, &GenURLAuth{[]URLAuthRequest{{"\x00", "A"}}}, &GenURLAuth{[]URLAuthRequest{{"a", "A B"}}}, &ResetKey{"", []string{"A"}}, &ResetKey{"a", []string{""}},
+		&URLFetch{}, &URLFetch{[]string{"\x00"}},
 		&Compress{"A B"}, &Compress{}, &Language{[]string{"\x00"}}, &RList{"", "a\r\n"},
 		&SetACL{Mailbox: "x", Identifier: "y", Rights: "L"}, &SetACL{Mailbox: "x", Identifier: "\x00", Rights: "l"},
 		&DeleteACL{"a\r\n", "b"}, &GetACL{"\x00"}, &MyRights{"\xff"}, &GetQuota{"\x00"}, &GetQuotaRoot{"a\nb"},
@@ -129,6 +160,8 @@ func TestAccountEncodersRefuse(t *testing.T) {
 		assert.Equal(t, "x", string(out))
 	}
 	for _, r := range []Response{
+		&GenURLAuthData{[]string{"\x00"}}, &URLFetchData{Items: []URLFetchItem{{URL: "\x00"}}}, &URLFetchData{Items: []URLFetchItem{{URL: "a", Size: 3}}},
+		&URLFetchData{Items: []URLFetchItem{{URL: "a", Stream: &Literal{}}}},
 		&LanguageData{}, &LanguageData{[]string{"\x00"}}, &ComparatorData{Active: "\x00"}, &ComparatorData{Active: "a", Matching: []string{"\x00"}},
 		&JMAPAccessData{"a\r\n"}, &ACLData{"a\r\n", nil}, &ACLData{"a", []imap.ACLEntry{{Identifier: "\x00"}}}, &ACLData{"a", []imap.ACLEntry{{Identifier: "b", Rights: "A"}}},
 		&ListRightsData{"a", "\x00", "", nil}, &ListRightsData{"a", "b", "C", nil}, &ListRightsData{"a", "b", "c", []imap.Rights{" "}}, &MyRightsData{"\x00", ""}, &MyRightsData{"a", "\r"},

@@ -27,6 +27,7 @@ var extensionCommands = map[string]func(p *parser) Args{
 	"COMPRESS":      (*parser).compress,
 	"DELETEACL":     (*parser).deleteACL,
 	"ESEARCH":       (*parser).esearch,
+	"GENURLAUTH":    (*parser).genURLAuth,
 	"GETACL":        (*parser).getACL,
 	"GETJMAPACCESS": (*parser).getJMAPAccess,
 	"GETMETADATA":   (*parser).getMetadata,
@@ -37,6 +38,7 @@ var extensionCommands = map[string]func(p *parser) Args{
 	"MYRIGHTS":      (*parser).myRights,
 	"NOTIFY":        (*parser).notify,
 	"REPLACE":       (*parser).replace,
+	"RESETKEY":      (*parser).resetKey,
 	"RLIST":         (*parser).rlist,
 	"RLSUB":         (*parser).rlsub,
 	"SETACL":        (*parser).setACL,
@@ -48,6 +50,7 @@ var extensionCommands = map[string]func(p *parser) Args{
 	"UID SORT":      func(p *parser) Args { return p.sort(true) },
 	"UID THREAD":    func(p *parser) Args { return p.thread(true) },
 	"UIDBATCHES":    (*parser).uidBatches,
+	"URLFETCH":      (*parser).urlFetch,
 	"XLIST":         (*parser).xlist,
 }
 
@@ -56,6 +59,7 @@ var extensionCommands = map[string]func(p *parser) Args{
 var extensionResponses = map[string]func(p *parser) Response{
 	"ACL":        (*parser).aclData,
 	"COMPARATOR": (*parser).comparatorData,
+	"GENURLAUTH": (*parser).genURLAuthData,
 	"JMAPACCESS": (*parser).jmapAccessData,
 	"LANGUAGE":   (*parser).languageData,
 	"LISTRIGHTS": (*parser).listRightsData,
@@ -66,6 +70,7 @@ var extensionResponses = map[string]func(p *parser) Response{
 	"SORT":       (*parser).sortData,
 	"THREAD":     (*parser).threadData,
 	"UIDBATCHES": (*parser).uidBatchesData,
+	"URLFETCH":   (*parser).urlFetchData,
 }
 
 // extensionCodes parse the arguments of a response code, of which there are
@@ -74,10 +79,14 @@ var extensionCodes = map[string]func(p *parser) imap.Code{
 	"METADATA": (*parser).metadataCode,
 
 	imap.CodeBadEventName:        (*parser).badEventCode,
+	imap.CodeBadURLName:          (*parser).badURLCode,
 	imap.CodeInProgressName:      (*parser).inProgressCode,
+	imap.CodeMailboxIDName:       (*parser).mailboxIDCode,
 	imap.CodeMessageLimitName:    (*parser).messageLimitCode,
 	imap.CodeNoUpdateName:        (*parser).noUpdateCode,
+	imap.CodeReferralName:        (*parser).referralCode,
 	imap.CodeUndefinedFilterName: (*parser).undefinedFilterCode,
+	imap.CodeURLMechName:         (*parser).urlMechCode,
 }
 
 // appendExtensionCode appends the arguments of a code, each with the space
@@ -98,6 +107,15 @@ func appendExtensionCode(dst []byte, code imap.Code) ([]byte, error) {
 			dst = strconv.AppendUint(append(dst, ' '), uint64(c.LastUID), 10)
 		}
 		return dst, nil
+	case imap.CodeMailboxID:
+		dst, err := appendAtom(append(dst, " ("...), c.ID)
+		return append(dst, ')'), err
+	case imap.CodeReferral:
+		return appendReferral(dst, c)
+	case imap.CodeBadURL:
+		return appendBadURL(dst, c)
+	case imap.CodeURLMech:
+		return appendURLMech(dst, c)
 	case imap.CodeInProgress:
 		return appendInProgress(dst, c)
 	}

@@ -187,7 +187,7 @@ func (c *CommandReader) Read() (*Command, error) {
 // message follows, Raw ends with its header: "{5}". Together with the messages a
 // command can thus be passed on as it came. It is borrowed until the next call,
 // and holds the password of a LOGIN. It is nil where a command was refused before
-// it was read whole.
+// it was read whole, and where More returned what had been read before.
 func (c *CommandReader) Raw() []byte { return c.raw }
 
 // ReadLine reads one line that is no command: DONE, or a client's part of a

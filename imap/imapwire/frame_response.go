@@ -66,14 +66,15 @@ type ResponseReader struct {
 	limits ResponseLimits
 	buf    []byte
 	raw    []byte
-	msg    *Literal // a section that streams
-	// num and uidFetch are how the response with that section began.
-	num      uint32
-	uidFetch bool
-	fetch    FetchData
-	p        parser
-	names    interner
-	err      error
+	msg    *Literal // what streams
+	// begin is how the response in which it stands began, to be put before the
+	// rest; made is how many octets of the buffer are that.
+	begin []byte
+	made  int
+	fetch FetchData
+	p     parser
+	names interner
+	err   error
 }
 
 // NewResponseReader returns a reader of the responses in r. It reads lines
@@ -87,8 +88,12 @@ func NewResponseReader(r io.Reader, limits ResponseLimits) *ResponseReader {
 // TLS handshake there must be none.
 func (c *ResponseReader) Buffered() int { return c.r.Buffered() }
 
-// Raw is the last response as it came, without its last line end, and without
-// a section that streams. It is borrowed until the next call of Read.
+// Raw is the last response as it came, without its last line end. Where the
+// octets of a literal stream, it ends with the literal's header, and the Raw of
+// the next Read is what comes behind the octets: a response can thus be passed on
+// as it came. An empty line behind a literal that was announced too short is left
+// out. It is borrowed until the next call of Read, and nil where a response was
+// refused before it was read whole.
 func (c *ResponseReader) Raw() []byte { return c.raw }
 
 // Read reads the next response. A section that streams is drained first.
@@ -111,21 +116,17 @@ func (c *ResponseReader) Read() (Response, error) {
 			return nil, err
 		}
 		line, err := c.line()
-		if err == nil && len(trimResponse(line)) == 0 {
+		if err == nil && len(trimResponse(line)) == 0 && fetchLine(c.begin) {
 			line, err = c.line() // see quirks.go: fetchLine
 		}
 		if err != nil {
 			return nil, err
 		}
-		c.buf = strconv.AppendUint(append(c.buf[:0], "* "...), uint64(c.num), 10)
-		if c.uidFetch {
-			c.buf = append(c.buf, " UIDFETCH ("...)
-		} else {
-			c.buf = append(c.buf, " FETCH ("...)
-		}
-		c.buf = append(c.buf, line...)
+		c.made = len(c.begin)
+		c.buf = append(append(c.buf[:0], c.begin...), line...)
 		return c.response(offset)
 	}
+	c.made = 0
 	if cap(c.buf) > bufKeep {
 		c.buf = nil
 	}
@@ -189,16 +190,10 @@ func (c *ResponseReader) response(offset int64) (Response, error) {
 		if !more {
 			break
 		}
-		if h.size > c.limits.Buffer && fetch && !h.overflow {
+		if h.size > c.limits.Buffer && !h.overflow && (fetch || urlFetchLine(c.buf)) {
 			r, err := c.parse(c.buf, offset, true)
-			if f, ok := r.(*FetchData); err == nil && ok && f.More {
-				c.msg = &Literal{size: h.size, binary: h.binary, r: c.r}
-				c.num, c.uidFetch = uint32(f.Seq), f.UIDFetch
-				if f.UIDFetch {
-					c.num = uint32(f.UID)
-				}
-				f.Sections[len(f.Sections)-1].Stream = c.msg
-				return f, nil
+			if err == nil && c.stream(r, h) {
+				return r, nil
 			}
 		}
 		if n > c.limits.Literals || h.size > c.limits.Literal || int64(len(c.buf))+h.size > int64(c.limits.Response) {
@@ -226,6 +221,34 @@ func (c *ResponseReader) response(offset int64) (Response, error) {
 	return c.parse(c.buf, offset, false)
 }
 
+// stream makes the literal of h a stream, and reports whether it is one.
+func (c *ResponseReader) stream(r Response, h header) bool {
+	m := &Literal{size: h.size, binary: h.binary, r: c.r}
+	switch r := r.(type) {
+	case *FetchData:
+		if !r.More {
+			return false
+		}
+		r.Sections[len(r.Sections)-1].Stream = m
+		c.begin = append(c.begin[:0], "* "...)
+		if r.UIDFetch {
+			c.begin = append(strconv.AppendUint(c.begin, uint64(r.UID), 10), " UIDFETCH ("...)
+		} else {
+			c.begin = append(strconv.AppendUint(c.begin, uint64(r.Seq), 10), " FETCH ("...)
+		}
+	case *URLFetchData:
+		if !r.More {
+			return false
+		}
+		r.Items[len(r.Items)-1].Stream = m
+		c.begin = append(c.begin[:0], "* URLFETCH"...)
+	default:
+		return false
+	}
+	c.msg = m
+	return true
+}
+
 func (c *ResponseReader) tooBig(line []byte) error {
 	if h, more := literalHeader(line); more {
 		return c.skip(h)
@@ -235,6 +258,7 @@ func (c *ResponseReader) tooBig(line []byte) error {
 
 // skip throws away the rest of a response from the literal of h on.
 func (c *ResponseReader) skip(h header) error {
+	c.raw = nil
 	pe := &ParseError{Err: &wire.LimitError{What: "literal", Limit: c.limits.Literal, Offset: c.r.Offset()}}
 	budget := c.limits.Drain
 	for {
@@ -268,6 +292,6 @@ func (c *ResponseReader) parse(frame []byte, offset int64, stream bool) (Respons
 	p.utf8, p.depth, p.lax, p.stream, p.names = c.UTF8, c.limits.Depth, true, stream, &c.names
 	c.fetch.reset()
 	r, err := p.response(&c.fetch)
-	c.raw = frame
+	c.raw = frame[c.made:]
 	return r, err
 }

@@ -57,7 +57,6 @@ func responseCases(t testing.TB) []responseCase {
 		{"A004 OK [COPYUID 38505 304,319:320 3956:3958] Done", &StatusResponse{Tag: "A004", Cond: imap.OK,
 			Code: imap.CodeCopyUID{CopyResult: imap.CopyResult{UIDValidity: 38505, Source: uidSet(t, "304,319:320"), Dest: uidSet(t, "3956:3958")}}, Text: "Done"}, true},
 		{"d OK [MODIFIED 7,9] x", &StatusResponse{Tag: "d", Cond: imap.OK, Code: imap.CodeModified{Set: "7,9"}, Text: "x"}, true},
-		{`A NO [REFERRAL imap://a/b] x`, &StatusResponse{Tag: "A", Cond: imap.NO, Code: imap.CodeRaw{Name: "REFERRAL", Text: "imap://a/b"}, Text: "x"}, true},
 		{`A NO [X "a]b"] x`, &StatusResponse{Tag: "A", Cond: imap.NO, Code: imap.CodeRaw{Name: "X", Text: `"a]b"`}, Text: "x"}, true},
 		{"+ idling", &Continuation{"idling"}, true},
 		{"+ AGEAYg==", &Continuation{"AGEAYg=="}, true},

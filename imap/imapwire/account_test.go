@@ -84,7 +84,9 @@ func accountResponses(testing.TB) []responseCase {
 		{"a NO [REFERRAL imap://a/b http://c/] x", code(imap.CodeRaw{Name: "REFERRAL", Text: "imap://a/b http://c/"}), true},
 		{"a NO [REFERRAL] x", code(imap.CodeAtom("REFERRAL")), true},
 		{"a NO [BADURL /INBOX;UIDVALIDITY=785799047/;UID=113330;section=1.5.9] x", code(imap.CodeBadURL{URL: "/INBOX;UIDVALIDITY=785799047/;UID=113330;section=1.5.9"}), true},
-		{"a NO [BADURL a b] x", code(imap.CodeBadURL{URL: "a b"}), true},
+		{"a NO [BADURL a b] x", code(imap.CodeBadURL{URL: "a b"}), false},
+		{`a NO [BADURL "a b"] x`, code(imap.CodeBadURL{URL: "a b"}), true},
+
 		{"a NO [URLMECH INTERNAL XSAMPLE=P34OKhO7VEkCbsiYY8rGEg== Y Z=] x", code(imap.CodeURLMech{Mechanisms: []imap.URLMechanism{
 			{Name: "XSAMPLE", Data: []byte("\x3f\x7e\x0e\x2a\x13\xbb\x54\x49\x02\x6e\xc8\x98\x63\xca\xc6\x12")}, {Name: "Y"}, {Name: "Z", Data: []byte{}}}}), true},
 		{"a NO [URLMECH INTERNAL] x", code(imap.CodeURLMech{}), true},

@@ -261,7 +261,19 @@ func (p *parser) referralCode() imap.Code {
 	return c
 }
 
-func (p *parser) badURLCode() imap.Code { return imap.CodeBadURL{URL: p.rest()} }
+// badURLCode takes quotes away: they are in the examples of RFC 4469, and not in
+// its grammar.
+func (p *parser) badURLCode() imap.Code {
+	at := p.Pos()
+	if s, ok := p.tryQuoted(); ok && p.End() && s != "" {
+		return imap.CodeBadURL{URL: s}
+	}
+	if p.failed() {
+		return nil
+	}
+	p.Seek(at)
+	return imap.CodeBadURL{URL: p.rest()}
+}
 
 func (p *parser) urlMechCode() imap.Code {
 	p.ExpectFold("INTERNAL")
@@ -298,8 +310,11 @@ func appendReferral(dst []byte, c imap.CodeReferral) ([]byte, error) {
 }
 
 func appendBadURL(dst []byte, c imap.CodeBadURL) ([]byte, error) {
-	if strings.ContainsAny(c.URL, `]"`) || strings.HasPrefix(c.URL, " ") || strings.HasSuffix(c.URL, " ") {
+	if strings.ContainsAny(c.URL, `]"\`) {
 		return dst, errEncode
+	}
+	if strings.Contains(c.URL, " ") && plain(c.URL) {
+		return appendQuoted(append(dst, ' '), c.URL), nil
 	}
 	return appendRawValue(append(dst, ' '), c.URL)
 }

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,4 +47,23 @@ func TestValidMetadataName(t *testing.T) {
 		assert.Equal(t, want, ValidMetadataName(name), name)
 	}
 	assert.Equal(t, "METADATA", CodeMetadata{}.CodeName())
+}
+
+func TestCapabilityValues(t *testing.T) {
+	caps := Capabilities{"quota=res-storage", CapQuotaResource(QuotaMessage), "QUOTA=X", CapRights("texk"), "RIGHTS=n", "APPENDLIMIT=257890", "AUTH=PLAIN", CapQuotaSet}
+	assert.Equal(t, []QuotaResource{QuotaStorage, QuotaMessage}, caps.QuotaResources())
+	assert.Equal(t, Rights("texkn"), caps.Rights())
+	n, ok := caps.Number(CapAppendLimitKey)
+	assert.True(t, ok)
+	assert.Equal(t, uint64(257890), n)
+	assert.Empty(t, Capabilities{"QUOTA", "RIGHTS"}.Rights())
+	assert.Empty(t, Capabilities{"QUOTA", "QUOTA=RES-"}.QuotaResources())
+}
+
+func TestValidObjectID(t *testing.T) {
+	for id, want := range map[string]bool{"": false, "F2212ea87-6097_x": true, "a b": false, "a)": false, "é": false} {
+		assert.Equal(t, want, ValidObjectID(id), id)
+	}
+	assert.True(t, ValidObjectID(strings.Repeat("a", 255)))
+	assert.False(t, ValidObjectID(strings.Repeat("a", 256)))
 }

@@ -49,6 +49,7 @@ const (
 	CapQResync          Capability = "QRESYNC"
 	CapACL              Capability = "ACL"
 	CapQuota            Capability = "QUOTA"
+	CapQuotaSet         Capability = "QUOTASET"
 	CapMetadata         Capability = "METADATA"
 	CapMetadataServer   Capability = "METADATA-SERVER"
 	CapMultiAppend      Capability = "MULTIAPPEND"
@@ -67,6 +68,10 @@ const (
 	CapUTF8Only         Capability = "UTF8=ONLY"
 	CapUnauthenticate   Capability = "UNAUTHENTICATE"
 	CapLanguage         Capability = "LANGUAGE"
+	CapI18NLevel1       Capability = "I18NLEVEL=1"
+	CapI18NLevel2       Capability = "I18NLEVEL=2"
+	CapLoginReferrals   Capability = "LOGIN-REFERRALS"
+	CapMailboxReferrals Capability = "MAILBOX-REFERRALS"
 	CapInProgress       Capability = "INPROGRESS"
 	CapUIDOnly          Capability = "UIDONLY"
 	CapUIDBatches       Capability = "UIDBATCHES"
@@ -82,11 +87,21 @@ func (c Capability) Equal(o Capability) bool { return equalFold(string(c), strin
 func CapAuth(mechanism string) Capability { return Capability("AUTH=" + mechanism) }
 
 // Keys of capabilities that carry a number, for [Capabilities.Number]: the most
-// messages that a command works on, or that one saves (RFC 9738).
+// messages that a command works on, or that one saves (RFC 9738); the largest
+// message that any mailbox takes, in octets (RFC 7889).
 const (
 	CapMessageLimitKey = "MESSAGELIMIT"
 	CapSaveLimitKey    = "SAVELIMIT"
+	CapAppendLimitKey  = "APPENDLIMIT"
 )
+
+// CapQuotaResource is the capability of a quota's resource: "QUOTA=RES-" and its
+// name (RFC 9208).
+func CapQuotaResource(r QuotaResource) Capability { return Capability("QUOTA=RES-" + string(r)) }
+
+// CapRights is the capability that names the rights a server has besides those
+// of RFC 2086: "RIGHTS=" and they (RFC 4314 section 5.1).
+func CapRights(r Rights) Capability { return Capability("RIGHTS=" + string(r)) }
 
 // CapThread is the capability of a THREAD algorithm (RFC 5256).
 func CapThread(a ThreadAlgorithm) Capability { return Capability("THREAD=" + string(a)) }
@@ -118,4 +133,26 @@ func (s Capabilities) Number(key string) (n uint64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// Rights are the rights of "RIGHTS=", which a server of RFC 4314 has besides
+// those of RFC 2086; none where it is of RFC 2086 alone.
+func (s Capabilities) Rights() Rights {
+	var r Rights
+	for _, v := range s.Values("RIGHTS") {
+		r = r.Add(Rights(v))
+	}
+	return r
+}
+
+// QuotaResources are the resources of "QUOTA=RES-" (RFC 9208).
+func (s Capabilities) QuotaResources() []QuotaResource {
+	const res = "RES-"
+	var out []QuotaResource
+	for _, v := range s.Values("QUOTA") {
+		if len(v) > len(res) && equalFold(v[:len(res)], res) {
+			out = append(out, QuotaResource(upperASCII(v[len(res):])))
+		}
+	}
+	return out
 }

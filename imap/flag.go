@@ -20,15 +20,18 @@ const (
 	FlagWildcard Flag = `\*`
 )
 
-// Keywords in common use (RFC 5788, RFC 9051 section 2.3.2).
+// Keywords in common use (RFC 5788 and its registry, RFC 9051 section 2.3.2).
 const (
-	FlagForwarded Flag = "$Forwarded"
-	FlagMDNSent   Flag = "$MDNSent"
-	FlagJunk      Flag = "$Junk"
-	FlagNotJunk   Flag = "$NotJunk"
-	FlagPhishing  Flag = "$Phishing"
-	FlagImportant Flag = "$Important"
-	FlagSubmitted Flag = "$Submitted"
+	FlagForwarded       Flag = "$Forwarded"
+	FlagMDNSent         Flag = "$MDNSent"
+	FlagSubmitPending   Flag = "$SubmitPending"
+	FlagSubmitted       Flag = "$Submitted"
+	FlagJunk            Flag = "$Junk"
+	FlagNotJunk         Flag = "$NotJunk"
+	FlagPhishing        Flag = "$Phishing"
+	FlagImportant       Flag = "$Important" // RFC 8457
+	FlagHasAttachment   Flag = "$HasAttachment"
+	FlagHasNoAttachment Flag = "$HasNoAttachment"
 )
 
 var systemFlags = [...]Flag{FlagSeen, FlagAnswered, FlagFlagged, FlagDeleted, FlagDraft, FlagRecent, FlagWildcard}

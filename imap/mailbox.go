@@ -131,6 +131,9 @@ func (s *MailboxStatus) Has(item StatusItem) bool {
 type Namespace struct {
 	Prefix    string // UTF-8, with its delimiter, or empty
 	Delimiter rune   // zero where the hierarchy is flat
+	// Translation is the prefix in the language that LANGUAGE chose, UTF-8,
+	// for people; empty where not given (RFC 5255 section 3.4).
+	Translation string
 	// Extended holds extensions as they stand on the wire.
 	Extended []RawItem
 }

@@ -1,6 +1,7 @@
 package imapwire
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,6 +11,7 @@ import (
 )
 
 var accountCommands = []commandCase{
+	{`ID ("os" "x\\y")`, &ID{[]imap.IDParam{{Name: "os", Value: `x\y`}}}, true},
 	{"COMPRESS DEFLATE", &Compress{"DEFLATE"}, true},
 	{"compress deflate", &Compress{"DEFLATE"}, false},
 	{"LANGUAGE", &Language{}, true},
@@ -66,6 +68,11 @@ var accountCommands = []commandCase{
 func accountResponses(testing.TB) []responseCase {
 	code := func(c imap.Code) Response { return &StatusResponse{Tag: "a", Cond: imap.NO, Code: c, Text: "x"} }
 	return []responseCase{
+		{`* NAMESPACE (("" "/" "TRANSLATION" ("&AMg-/")))(("Other Users/" "/" "TRANSLATION" ("Andere Ben&APw-tzer/") "X" (1))) NIL`, &NamespaceData{imap.Namespaces{
+			Personal: []imap.Namespace{{Delimiter: '/', Translation: "È/"}},
+			Other:    []imap.Namespace{{Prefix: "Other Users/", Delimiter: '/', Translation: "Andere Benützer/", Extended: []imap.RawItem{{Name: "X", Value: "(1)"}}}}}}, false},
+		{`* NAMESPACE (("" NIL "TRANSLATION" ("a" "b"))) NIL NIL`, &NamespaceData{imap.Namespaces{
+			Personal: []imap.Namespace{{Extended: []imap.RawItem{{Name: "TRANSLATION", Value: `("a" "b")`}}}}}}, true},
 		{`* LANGUAGE ("DE")`, &LanguageData{[]string{"DE"}}, true},
 		{`* LANGUAGE (EN DE i-default)`, &LanguageData{[]string{"EN", "DE", "i-default"}}, false},
 		{`* COMPARATOR "i;basic"`, &ComparatorData{Active: "i;basic"}, true},
@@ -149,6 +156,7 @@ func TestAccountEncodersRefuse(t *testing.T) {
 	for _, a := range []Args{
 		&GenURLAuth{}, &GenURLAuth{[]URLAuthRequest{{"\x00", "A"}}}, &GenURLAuth{[]URLAuthRequest{{"a", "A B"}}}, &ResetKey{"", []string{"A"}}, &ResetKey{"a", []string{""}},
 		&URLFetch{}, &URLFetch{[]string{"\x00"}},
+		&ID{make([]imap.IDParam, 31)}, &ID{[]imap.IDParam{{Name: "a234567890123456789012345678901"}}}, &ID{[]imap.IDParam{{Name: "a", Value: strings.Repeat("x", 1025)}}},
 		&Compress{"A B"}, &Compress{}, &Language{[]string{"\x00"}}, &RList{"", "a\r\n"},
 		&SetACL{Mailbox: "x", Identifier: "y", Rights: "L"}, &SetACL{Mailbox: "x", Identifier: "\x00", Rights: "l"},
 		&DeleteACL{"a\r\n", "b"}, &GetACL{"\x00"}, &MyRights{"\xff"}, &GetQuota{"\x00"}, &GetQuotaRoot{"a\nb"},
@@ -191,4 +199,39 @@ func TestIsDone(t *testing.T) {
 		assert.Equal(t, want, IsDone([]byte(line)), line)
 	}
 	assert.Equal(t, "xDONE\r\n", string(AppendDone([]byte("x"))))
+}
+
+// RFC 6855: names are quoted UTF-8, in both directions.
+func TestUTF8Accept(t *testing.T) {
+	o := &EncodeOptions{UTF8: true}
+	for _, r := range []Response{
+		list("日本", '/'), list("a b", '/'), &ACLData{Mailbox: "é"}, &MetadataData{Mailbox: "é", Names: []string{"/a"}},
+		&NamespaceData{imap.Namespaces{Personal: []imap.Namespace{{Prefix: "é/", Delimiter: '/', Translation: "è/"}}}},
+	} {
+		out, err := AppendResponse(nil, r, o)
+		require.NoError(t, err)
+		assert.NotContains(t, string(out), "{")
+		again, err := ParseResponse(frameOf(out), &ParseOptions{UTF8: true})
+		require.NoError(t, err, "%s", out)
+		assert.Equal(t, r, again)
+	}
+	out, err := AppendResponse(nil, list("日本", '/'), o)
+	require.NoError(t, err)
+	assert.Equal(t, "* LIST () \"/\" \"日本\"\r\n", string(out))
+	for _, name := range []string{"a\r\nb", "a\x00"} {
+		_, err = AppendResponse(nil, list(name, '/'), o)
+		assert.Error(t, err)
+	}
+	e := CommandEncoder{UTF8: true}
+	out, err = e.Append(nil, "t", &SetACL{Mailbox: "é", Identifier: "ü", Rights: "l"})
+	require.NoError(t, err)
+	assert.Equal(t, "t SETACL \"é\" \"ü\" l\r\n", string(out))
+	assert.Empty(t, e.Waits)
+	cmd, err := ParseCommand(frameOf(out), &ParseOptions{UTF8: true})
+	require.NoError(t, err)
+	assert.Equal(t, &SetACL{Mailbox: "é", Identifier: "ü", Rights: "l"}, cmd.Args)
+	_, err = ParseCommand([]byte("t DELETEACL INBOX \"\xff\""), &ParseOptions{UTF8: true})
+	assert.ErrorContains(t, err, "not UTF-8")
+	_, err = ParseCommand([]byte("t DELETEACL INBOX \"\xff\""), nil)
+	assert.NoError(t, err, "as it always was")
 }

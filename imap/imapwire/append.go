@@ -6,6 +6,7 @@ package imapwire
 import (
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/internal/wire"
@@ -26,6 +27,12 @@ func quotable(s string) bool {
 		}
 	}
 	return true
+}
+
+// quotableUTF8 reports whether s can be a quoted string where UTF8=ACCEPT is in
+// force (RFC 6855 section 3).
+func quotableUTF8(s string) bool {
+	return len(s) <= maxQuoted && !strings.ContainsAny(s, "\x00\r\n") && utf8.ValidString(s)
 }
 
 // appendQuoted appends s, which is quotable.
@@ -86,16 +93,22 @@ func appendText(dst []byte, s string) []byte {
 	return out
 }
 
-// appendName appends a mailbox name, in modified UTF-7 unless utf8.
-func appendName(dst []byte, name string, utf8 bool) ([]byte, error) {
+// appendName appends a mailbox name, in modified UTF-7 unless utf8Names.
+func appendName(dst []byte, name string, utf8Names bool) ([]byte, error) {
 	if imap.IsInbox(name) {
 		return append(dst, imap.Inbox...), nil
 	}
-	if utf8 {
+	if utf8Names {
+		if classAString.All(name) && !wire.EqualFold(name, "NIL") {
+			return append(dst, name...), nil
+		}
+		if quotableUTF8(name) {
+			return appendQuoted(dst, name), nil
+		}
 		if strings.ContainsAny(name, "\x00\r\n") {
 			return dst, imap.ErrMailboxName
 		}
-		return appendAString(dst, name)
+		return AppendString(dst, name)
 	}
 	s, err := imap.EncodeUTF7(name)
 	if err != nil {

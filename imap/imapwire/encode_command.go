@@ -174,7 +174,7 @@ func (e *CommandEncoder) header(n int64) {
 }
 
 func (e *CommandEncoder) string(s string) {
-	if quotable(s) {
+	if quotable(s) || e.UTF8 && quotableUTF8(s) {
 		e.dst = appendQuoted(e.dst, s)
 		return
 	}

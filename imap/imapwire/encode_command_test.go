@@ -143,7 +143,7 @@ func TestCommandEncoderLiterals(t *testing.T) {
 	e = CommandEncoder{UTF8: true}
 	out, err = e.Append(nil, "t", &Select{Mailbox: "日本"})
 	require.NoError(t, err)
-	assert.Equal(t, "t SELECT {6}\r\n日本\r\n", string(out))
+	assert.Equal(t, "t SELECT \"日本\"\r\n", string(out))
 
 	out, err = AppendCommand(nil, "t", &Login{"joe", "é{5}"})
 	require.NoError(t, err)

@@ -242,18 +242,17 @@ func (o *EncodeOptions) appendNamespaces(dst []byte, list []imap.Namespace) ([]b
 	}
 	dst = append(dst, '(')
 	for _, n := range list {
-		prefix := n.Prefix
-		if !o.UTF8 {
-			var err error
-			if prefix, err = imap.EncodeUTF7(prefix); err != nil {
-				return dst, err
-			}
-		}
 		var err error
-		if dst, err = AppendString(append(dst, '('), prefix); err != nil {
+		if dst, err = o.appendPrefix(append(dst, '('), n.Prefix); err != nil {
 			return dst, err
 		}
 		dst = appendDelimiter(append(dst, ' '), n.Delimiter)
+		if n.Translation != "" {
+			if dst, err = o.appendPrefix(append(dst, ` "TRANSLATION" (`...), n.Translation); err != nil {
+				return dst, err
+			}
+			dst = append(dst, ')')
+		}
 		for _, x := range n.Extended {
 			if !quotable(x.Name) {
 				return dst, errEncode
@@ -268,17 +267,32 @@ func (o *EncodeOptions) appendNamespaces(dst []byte, list []imap.Namespace) ([]b
 	return append(dst, ')'), nil
 }
 
+// appendPrefix appends a name, or the beginning of one, as a string.
+func (o *EncodeOptions) appendPrefix(dst []byte, name string) ([]byte, error) {
+	if o.UTF8 && quotableUTF8(name) {
+		return appendQuoted(dst, name), nil
+	}
+	name, err := imap.EncodeUTF7(name)
+	if err != nil {
+		return dst, err
+	}
+	return AppendString(dst, name)
+}
+
 // appendID appends the fields of ID, or NIL.
 func appendID(dst []byte, params []imap.IDParam) ([]byte, error) {
 	if len(params) == 0 {
 		return append(dst, "NIL"...), nil
 	}
 	dst = append(dst, '(')
+	if len(params) > maxIDParams {
+		return dst, &badToken{"list for ID", strconv.Itoa(len(params)) + " fields"}
+	}
 	for i, f := range params {
 		if i > 0 {
 			dst = append(dst, ' ')
 		}
-		if !quotable(f.Name) || !quotable(f.Value) {
+		if !quotable(f.Name) || !quotable(f.Value) || len(f.Name) > maxIDName {
 			return dst, &badToken{"field of ID", f.Name}
 		}
 		dst = append(appendQuoted(dst, f.Name), ' ')

@@ -400,8 +400,12 @@ func (p *parser) idParams() []imap.IDParam {
 	return params
 }
 
-// maxIDParams is RFC 2971's bound for a client, section 3.3.
-const maxIDParams = 30
+// The bounds of RFC 2971 section 3.3: fields, and octets of a field's name. A
+// value has at most 1024 octets, as any quoted string here.
+const (
+	maxIDParams = 30
+	maxIDName   = 30
+)
 
 func (p *parser) id() Args {
 	p.ExpectSP()

@@ -432,10 +432,18 @@ func (p *parser) namespaces() []imap.Namespace {
 			if p.Byte(')') {
 				break
 			}
-			x := imap.RawItem{Name: p.astring()}
+			name := p.astring()
 			p.sp()
-			x.Value = p.raw()
-			n.Extended = append(n.Extended, x)
+			at := p.Pos()
+			if wire.EqualFold(name, "TRANSLATION") && p.Byte('(') {
+				n.Translation = p.mailbox()
+				if p.Byte(')') && n.Translation != "" {
+					continue
+				}
+				p.Seek(at)
+				n.Translation = ""
+			}
+			n.Extended = append(n.Extended, imap.RawItem{Name: name, Value: p.raw()})
 		}
 		out = append(out, n)
 	})

@@ -165,8 +165,20 @@ func (p *parser) tryLiteral() (body []byte, ok bool) {
 	return p.Slice(from, p.Pos()), true
 }
 
-// tryQuoted moves over a quoted string.
+// tryQuoted moves over a quoted string. Where UTF8=ACCEPT is in force, a server
+// refuses what is not UTF-8 (RFC 6855 section 3).
 func (p *parser) tryQuoted() (s string, ok bool) {
+	at := p.Pos()
+	s, ok = p.quotedText()
+	if ok && p.utf8 && !p.lax && !utf8.ValidString(s) {
+		p.Seek(at)
+		p.FailMsg("a quoted string that is not UTF-8")
+		return "", false
+	}
+	return s, ok
+}
+
+func (p *parser) quotedText() (s string, ok bool) {
 	if !p.Byte('"') {
 		return "", false
 	}

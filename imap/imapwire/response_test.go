@@ -262,7 +262,7 @@ func TestEncoderReplacesNUL(t *testing.T) {
 func TestUTF8Mode(t *testing.T) {
 	out, err := AppendResponse(nil, list("日", '/'), &EncodeOptions{UTF8: true})
 	require.NoError(t, err)
-	assert.Equal(t, "* LIST () \"/\" {3}\r\n日\r\n", string(out))
+	assert.Equal(t, "* LIST () \"/\" \"日\"\r\n", string(out))
 	r, err := ParseResponse(frameOf(out), &ParseOptions{UTF8: true})
 	require.NoError(t, err)
 	assert.Equal(t, list("日", '/'), r)

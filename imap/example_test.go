@@ -47,3 +47,17 @@ func ExampleBodySection() {
 	fmt.Printf("%s %v\n", text, err)
 	// Output: BODY.PEEK[1.2.TEXT]<0.1024> <nil>
 }
+
+func ExampleURL_Resolve() {
+	base, err := imap.ParseURL("imap://joe@example.com/INBOX/;UID=20/;SECTION=1.2")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	u, err := base.Resolve(";SECTION=1.4")
+	fmt.Println(u, err)
+	fmt.Println(u.User, u.Host, u.Mailbox, u.UID, u.Section)
+	// Output:
+	// imap://joe@example.com/INBOX/;UID=20/;SECTION=1.4 <nil>
+	// joe example.com INBOX 20 1.4
+}

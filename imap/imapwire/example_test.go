@@ -117,3 +117,100 @@ func ExampleResponseReader() {
 	// a1 OK done
 	// EOF
 }
+
+// A proxy reads each command as a value and passes it on as it came, the
+// messages of APPEND as they stream.
+func ExampleCommandReader_Raw() {
+	client := strings.NewReader("a1 SELECT {5+}\r\nINBOX\r\na2 DELETE Archive\r\n" +
+		"a3 APPEND Sent (\\Seen) {7+}\r\nHello\r\n {5+}\r\nworld\r\na4 LOGOUT\r\n")
+	var server strings.Builder
+
+	r := imapwire.NewCommandReader(client, imapwire.CommandLimits{})
+	pass := func() {
+		if raw := r.Raw(); raw != nil {
+			// Where imapwire.Waits(raw) has offsets, and before a message that
+			// is Sync, the server's continuation comes first.
+			server.Write(raw)
+			server.WriteString("\r\n")
+		}
+	}
+	for {
+		cmd, err := r.Read()
+		if err == io.EOF {
+			break
+		} else if err != nil {
+			fmt.Println(err) // the client is told, the server never sees it
+			continue
+		}
+		if del, ok := cmd.Args.(*imapwire.Delete); ok {
+			fmt.Println("refused: deleting", del.Mailbox)
+			continue
+		}
+		pass()
+		for m := r.Stream(); m != nil; m = r.Stream() {
+			m.WriteTo(&server)
+			if _, err := r.More(); err != nil {
+				fmt.Println(err) // the server has half a command: both connections end
+				return
+			}
+			pass()
+		}
+	}
+	fmt.Printf("%q\n", server.String())
+	// Output:
+	// refused: deleting Archive
+	// "a1 SELECT {5+}\r\nINBOX\r\na3 APPEND Sent (\\Seen) {7+}\r\nHello\r\n {5+}\r\nworld\r\na4 LOGOUT\r\n"
+}
+
+// A proxy reads each response as a value and passes it on as it came, bodies as
+// they stream.
+func ExampleResponseReader_Raw() {
+	server := strings.NewReader("* CAPABILITY IMAP4rev1 IDLE\r\n* 1 FETCH (UID 7 BODY[] {12}\r\nHello world! FLAGS ())\r\nServer  Unavailable.\r\n")
+	var client strings.Builder
+
+	r := imapwire.NewResponseReader(server, imapwire.ResponseLimits{Buffer: 8})
+	for {
+		resp, err := r.Read()
+		var pe *imapwire.ParseError
+		if err != nil && (!errors.As(err, &pe) || pe.Close) {
+			break
+		}
+		if caps, ok := resp.(*imapwire.CapabilityData); ok {
+			caps.Capabilities = append(caps.Capabilities, "X-PROXY")
+			out, err := imapwire.AppendResponse(nil, caps, nil)
+			if err == nil {
+				client.Write(out)
+				continue
+			}
+		}
+		client.Write(r.Raw())
+		client.WriteString("\r\n")
+		if m := r.Stream(); m != nil {
+			m.WriteTo(&client)
+		}
+	}
+	fmt.Printf("%q\n", client.String())
+	// Output: "* CAPABILITY IMAP4rev1 IDLE X-PROXY\r\n* 1 FETCH (UID 7 BODY[] {12}\r\nHello world! FLAGS ())\r\nServer  Unavailable.\r\n"
+}
+
+// A message is composed of one on the server and a new text, and another one is
+// added in the same command.
+func ExampleCommandEncoder_AppendNext() {
+	e := imapwire.CommandEncoder{LiteralPlus: true}
+	out, err := e.Append(nil, "a1", &imapwire.Append{Mailbox: "Drafts", Parts: []imapwire.CatenatePart{
+		{URL: "/Drafts/;UID=20/;SECTION=HEADER"}, {Size: 5},
+	}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	out = append(out, "Hello"...)
+	out, err = e.AppendNext(out, &imapwire.Append{Options: imap.AppendOptions{Flags: []imap.Flag{imap.FlagSeen}, Size: 6}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	out = e.AppendEnd(append(out, "world!"...))
+	fmt.Printf("%s", strings.ReplaceAll(string(out), "\r\n", "|"))
+	// Output: a1 APPEND Drafts CATENATE (URL /Drafts/;UID=20/;SECTION=HEADER TEXT {5+}|Hello) (\Seen) {6+}|world!|
+}

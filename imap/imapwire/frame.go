@@ -190,6 +190,10 @@ func (c *CommandReader) Read() (*Command, error) {
 // it was read whole, and where More returned what had been read before.
 func (c *CommandReader) Raw() []byte { return c.raw }
 
+// Stream is the message, or the text of one, that the last call of Read or More
+// left open; nil where there is none.
+func (c *CommandReader) Stream() *Literal { return c.pieces.msg }
+
 // ReadLine reads one line that is no command: DONE, or a client's part of a
 // SASL exchange. The line is borrowed until the next call and has no line end.
 func (c *CommandReader) ReadLine() ([]byte, error) {

@@ -96,6 +96,9 @@ func (c *ResponseReader) Buffered() int { return c.r.Buffered() }
 // refused before it was read whole.
 func (c *ResponseReader) Raw() []byte { return c.raw }
 
+// Stream is the literal that the last Read left open; nil where there is none.
+func (c *ResponseReader) Stream() *Literal { return c.msg }
+
 // Read reads the next response. A section that streams is drained first.
 //
 // A *[FetchData] is the reader's, with its slices and section bodies, until

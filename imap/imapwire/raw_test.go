@@ -14,26 +14,11 @@ import (
 	"github.com/mailwire/mailwire/internal/wire"
 )
 
-// streamOf is the literal of r that streams, or nil.
-func streamOf(r Response) *Literal {
-	switch r := r.(type) {
-	case *FetchData:
-		if r.More {
-			return r.Sections[len(r.Sections)-1].Stream
-		}
-	case *URLFetchData:
-		if r.More {
-			return r.Items[len(r.Items)-1].Stream
-		}
-	}
-	return nil
-}
-
 // passResponses writes what it reads.
 func passResponses(t *testing.T, c *ResponseReader) string {
 	var out strings.Builder
 	for {
-		r, err := c.Read()
+		_, err := c.Read()
 		var pe *ParseError
 		if err == io.EOF {
 			return out.String()
@@ -42,7 +27,7 @@ func passResponses(t *testing.T, c *ResponseReader) string {
 		}
 		out.Write(c.Raw())
 		out.WriteString("\r\n")
-		if m := streamOf(r); m != nil {
+		if m := c.Stream(); m != nil {
 			_, err := m.WriteTo(&out)
 			require.NoError(t, err)
 		}
@@ -99,7 +84,7 @@ func TestURLFetchEncoder(t *testing.T) {
 
 // A command with its messages, as it came.
 func TestCommandsPassRaw(t *testing.T) {
-	in := "a LOGIN {3+}\r\njoe {6+}\r\nsecret\r\nb APPEND {3+}\r\nx y (\\Seen) {5+}\r\n12\r\n3 UTF8 (~{2+}\r\n12)\r\nc REPLACE 4 x CATENATE (URL {2+}\r\nab TEXT {3+}\r\nabc URL z)\r\n" +
+	in := "a LOGIN {3+}\r\njoe {6+}\r\nsecret\r\nb APPEND {3+}\r\nx y (\\Seen) {5+}\r\n12\r\n3 UTF8 (~{2+}\r\n12)\r\nc REPLACE 4 x CATENATE (URL {2+}\r\nab TEXT {3+}\r\nabc URL z)\r\ng APPEND x CATENATE (URL a) CATENATE (TEXT {1+}\r\nx URL y) CATENATE (URL z TEXT {0+}\r\n)\r\n" +
 		"d FOO \"x\r\ne IDLE\r\nDONE\r\nf NOOP\r\n"
 	for _, src := range []io.Reader{strings.NewReader(in), &chunks{s: in, sizes: []byte{63, 1}}} {
 		c := NewCommandReader(wire.NewReader(src, wire.Options{}), CommandLimits{})
@@ -124,23 +109,38 @@ func TestCommandsPassRaw(t *testing.T) {
 				require.NoError(t, err)
 				raw()
 			}
-			for a := appendOf(cmd.Args); a != nil; {
-				m := a.Message
-				if x := a.text(); x != nil {
-					m = x.Text
-				}
-				if m != nil {
-					_, err := m.WriteTo(&out)
-					require.NoError(t, err)
-				}
-				a, err = c.More()
+			for m := c.Stream(); m != nil; m = c.Stream() {
+				_, err := m.WriteTo(&out)
 				require.NoError(t, err)
-				if m != nil {
+				_, err = c.More()
+				require.NoError(t, err)
+				if c.Raw() != nil {
 					raw()
 				}
 			}
 		}
 		assert.Equal(t, in, out.String())
+	}
+}
+
+func TestWaits(t *testing.T) {
+	for raw, want := range map[string][]int{
+		"a NOOP": nil, "": nil, "a LOGIN {3}\r\njoe {6+}\r\nsecret": {13}, "a LOGIN {3}\r\njoe {6}\r\nsec{9}": {13, 22},
+		"a LOGIN {3}\r\n{1} {2}\r\n\r\n": {13, 22}, "a X {9}\r\nabc": nil, "a X {99999999999999999999}\r\n": nil, "a APPEND {1}\r\nx {5}": {14},
+	} {
+		assert.Equal(t, want, Waits([]byte(raw)), raw)
+	}
+	for _, c := range commands {
+		var e CommandEncoder
+		out, err := e.Append(nil, "a", c.want)
+		require.NoError(t, err)
+		if e.streams {
+			if h := e.Waits[len(e.Waits)-1]; h == len(out) {
+				e.Waits = e.Waits[:len(e.Waits)-1]
+			}
+			out = frameOf(out)
+		}
+		assert.Equal(t, append([]int(nil), e.Waits...), Waits(out), "%s", out)
 	}
 }
 

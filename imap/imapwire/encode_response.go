@@ -186,7 +186,7 @@ func (o *EncodeOptions) appendStatusData(dst []byte, s *imap.MailboxStatus) ([]b
 			if s.AppendLimit == nil {
 				dst = append(dst, "NIL"...)
 			} else {
-				dst = strconv.AppendInt(dst, *s.AppendLimit, 10)
+				dst = strconv.AppendInt(dst, max(0, *s.AppendLimit), 10)
 			}
 		case item.Equal(imap.StatusMailboxID):
 			dst = append(dst, '(')

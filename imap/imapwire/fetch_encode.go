@@ -82,7 +82,7 @@ func (e *FetchEncoder) InternalDate(t time.Time) {
 // Size appends RFC822.SIZE, in octets.
 func (e *FetchEncoder) Size(n int64) {
 	e.name("RFC822.SIZE ")
-	e.Buf = strconv.AppendInt(e.Buf, n, 10)
+	e.Buf = strconv.AppendInt(e.Buf, max(0, n), 10)
 }
 
 // ModSeq appends MODSEQ (RFC 7162).
@@ -116,6 +116,11 @@ func (e *FetchEncoder) BodyStructure(b *imap.BodyStructure, extended bool) {
 // partial's count do not show in the answer. An item that cannot be written
 // is an error that is returned at once: then no octets may follow.
 func (e *FetchEncoder) Section(item imap.FetchItem, size int64) error {
+	if size < 0 {
+		err := &badToken{"size", strconv.FormatInt(size, 10)}
+		e.fail(err)
+		return err
+	}
 	if err := e.section(item); err != nil {
 		return err
 	}
@@ -146,7 +151,7 @@ func (e *FetchEncoder) SectionBytes(item imap.FetchItem, b []byte) {
 // BinarySize appends BINARY.SIZE[...] (RFC 3516), in octets.
 func (e *FetchEncoder) BinarySize(item *imap.BinarySize, n int64) {
 	if e.section(item) == nil {
-		e.Buf = strconv.AppendInt(e.Buf, n, 10)
+		e.Buf = strconv.AppendInt(e.Buf, max(0, n), 10)
 	}
 }
 
@@ -197,6 +202,9 @@ func appendSectionName(dst []byte, item imap.FetchItem) ([]byte, error) {
 		return appendAtom(dst, string(s))
 	default:
 		return dst, errEncode
+	}
+	if partial != nil && partial.Offset < 0 {
+		return dst, &badToken{"partial", strconv.FormatInt(partial.Offset, 10)}
 	}
 	if partial != nil && err == nil {
 		dst = strconv.AppendInt(append(dst, '<'), partial.Offset, 10)

@@ -322,7 +322,7 @@ func (c *CommandReader) literal(tag string, h header, n int) error {
 		what = "too many literals"
 	case h.size > c.limits.Literal:
 		what = "literal too big"
-	case int64(len(c.buf))+2+h.size > int64(c.limits.Command):
+	case h.size > int64(c.limits.Command-len(c.buf)-2):
 		what = "command too big"
 	}
 	if what != "" {

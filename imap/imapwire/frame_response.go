@@ -20,6 +20,7 @@ type ResponseLimits struct {
 	Literals int   // literals in one response
 	Drain    int64 // octets read and thrown away to stay in sync
 	Depth    int   // how deep lists and body structures nest
+	Parts    int   // parts in the body structures of one response
 }
 
 // DefaultResponseLimits are the limits for a server that is not distrusted
@@ -27,7 +28,7 @@ type ResponseLimits struct {
 func DefaultResponseLimits() ResponseLimits {
 	return ResponseLimits{
 		Line: 8 << 20, Response: 32 << 20, Literal: 1 << 20, Buffer: 32 << 10,
-		Literals: 100_000, Drain: 64 << 20, Depth: DefaultDepth,
+		Literals: 100_000, Drain: 64 << 20, Depth: DefaultDepth, Parts: DefaultParts,
 	}
 }
 
@@ -53,6 +54,9 @@ func (l ResponseLimits) withDefaults() ResponseLimits {
 	}
 	if l.Depth <= 0 {
 		l.Depth = d.Depth
+	}
+	if l.Parts <= 0 {
+		l.Parts = d.Parts
 	}
 	return l
 }
@@ -184,22 +188,27 @@ func (c *ResponseReader) lineError(err error, within bool) error {
 	return err
 }
 
+// maxTries is how many large literals of one response are looked at for a
+// section: each look reads what is before it.
+const maxTries = 8
+
 // response is the response of which the buffer holds the first line.
 func (c *ResponseReader) response(offset int64) (Response, error) {
 	fetch := fetchLine(c.buf)
-	start := 0
+	start, tries := 0, 0
 	for n := 1; ; n++ {
 		h, more := literalHeader(c.buf[start:])
 		if !more {
 			break
 		}
-		if h.size > c.limits.Buffer && !h.overflow && (fetch || urlFetchLine(c.buf)) {
+		if h.size > c.limits.Buffer && !h.overflow && tries < maxTries && (fetch || urlFetchLine(c.buf)) {
+			tries++
 			r, err := c.parse(c.buf, offset, true)
 			if err == nil && c.stream(r, h) {
 				return r, nil
 			}
 		}
-		if n > c.limits.Literals || h.size > c.limits.Literal || int64(len(c.buf))+h.size > int64(c.limits.Response) {
+		if n > c.limits.Literals || h.size > c.limits.Literal || h.size > int64(c.limits.Response-len(c.buf)) {
 			return nil, c.skip(h)
 		}
 		c.buf = append(c.buf, '\r', '\n')
@@ -292,7 +301,8 @@ func (c *ResponseReader) parse(frame []byte, offset int64, stream bool) (Respons
 	// for each.
 	p := &c.p
 	p.begin(trimResponse(frame), offset)
-	p.utf8, p.depth, p.lax, p.stream, p.names = c.UTF8, c.limits.Depth, true, stream, &c.names
+	p.utf8, p.depth, p.budget, p.lax = c.UTF8, c.limits.Depth, c.limits.Parts, true
+	p.stream, p.names = stream, &c.names
 	c.fetch.reset()
 	r, err := p.response(&c.fetch)
 	c.raw = frame[c.made:]

@@ -18,12 +18,25 @@ type ParseOptions struct {
 	// Depth is how deep search keys and lists may nest; [DefaultDepth] when
 	// zero.
 	Depth int
+	// Parts is how many parts body structures may have; [DefaultParts] when
+	// zero.
+	Parts int
 	// Offset is added to the offsets of errors.
 	Offset int64
 }
 
 // DefaultDepth is how deep search keys, lists and body structures may nest.
 const DefaultDepth = 100
+
+// DefaultParts is how many parts the body structures of one response may have.
+const DefaultParts = 10_000
+
+func (o *ParseOptions) parts() int {
+	if o.Parts <= 0 {
+		return DefaultParts
+	}
+	return o.Parts
+}
 
 func (o *ParseOptions) depth() int {
 	if o.Depth <= 0 {
@@ -254,7 +267,7 @@ func (p *parser) selectCommand(readOnly bool) Args {
 			q.ModSeq = p.modSeq()
 			if p.SP() {
 				if b, ok := p.Peek(); ok && b != '(' {
-					q.KnownUIDs = p.uidSet()
+					q.KnownUIDs = p.knownUIDs()
 					if !p.SP() {
 						p.ExpectByte(')')
 						c.QResync = q
@@ -262,9 +275,9 @@ func (p *parser) selectCommand(readOnly bool) Args {
 					}
 				}
 				p.ExpectByte('(')
-				q.SeqMatch = p.seqSet()
+				q.SeqMatch, _ = p.foundSet(false).(imap.SeqSet)
 				p.ExpectSP()
-				q.UIDMatch = p.uidSet()
+				q.UIDMatch = p.knownUIDs()
 				p.ExpectByte(')')
 			}
 			p.ExpectByte(')')

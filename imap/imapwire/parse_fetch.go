@@ -8,6 +8,9 @@ import (
 	"github.com/mailwire/mailwire/mime"
 )
 
+// maxInterned is the longest string that is kept, in octets.
+const maxInterned = 64
+
 // interner keeps the strings that come again and again: keywords.
 type interner struct{ m map[string]string }
 
@@ -19,12 +22,21 @@ func (n *interner) get(b []byte) string {
 		n.m = make(map[string]string)
 	}
 	s := string(b)
-	n.m[s] = s
+	if len(s) <= maxInterned {
+		n.m[s] = s
+	}
 	return s
 }
 
+// maxKept is the longest slice that is kept from one response to the next.
+const maxKept = 1000
+
 // reset empties a FetchData and keeps its slices' memory.
 func (f *FetchData) reset() {
+	if max(cap(f.Flags), cap(f.Sections), cap(f.Extended), cap(f.GmailLabels)) > maxKept {
+		*f = FetchData{}
+		return
+	}
 	if f.Has&^(HasUID|HasFlags|HasSize|HasModSeq) == 0 && len(f.Sections)+len(f.Extended)+len(f.GmailLabels) == 0 && !f.More {
 		f.Seq, f.UIDFetch, f.Has, f.UID, f.Size, f.ModSeq, f.Flags = 0, false, 0, 0, 0, 0, f.Flags[:0]
 		return
@@ -415,6 +427,10 @@ func (p *parser) body(depth int) *mime.BodyStructure {
 	b := &p.bodies.take(1, p.left()/partOctets)[0]
 	if depth == 0 {
 		p.FailMsg("body structure nested too deep")
+		return b
+	}
+	if p.budget--; p.budget < 0 {
+		p.FailMsg("body structure of too many parts")
 		return b
 	}
 	if p.tryNIL() || !p.ExpectByte('(') {

@@ -25,7 +25,7 @@ func ParseResponse(frame []byte, o *ParseOptions) (Response, error) {
 func newResponseParser(frame []byte, o *ParseOptions) parser {
 	frame = trimResponse(frame)
 	p := newParser(frame, o.Offset)
-	p.utf8, p.depth, p.lax = o.UTF8, o.depth(), true
+	p.utf8, p.depth, p.budget, p.lax = o.UTF8, o.depth(), o.parts(), true
 	return p
 }
 
@@ -113,7 +113,7 @@ func (p *parser) responseKind(name *string, into *FetchData) Response {
 		if r.Earlier = p.Fold("(EARLIER)"); r.Earlier {
 			p.sp()
 		}
-		r.UIDs = p.uidSet()
+		r.UIDs = p.knownUIDs()
 		p.laxEnd()
 		return r
 	case "NAMESPACE":
@@ -272,7 +272,7 @@ func (p *parser) codeArgs(name string) imap.Code {
 	case imap.CodeAppendUIDName:
 		c := imap.CodeAppendUID{UIDValidity: p.number32()}
 		p.sp()
-		c.UIDs = p.uidSet()
+		c.UIDs = p.knownUIDs()
 		return c
 	case imap.CodeCopyUIDName:
 		c := imap.CodeCopyUID{}
@@ -281,9 +281,9 @@ func (p *parser) codeArgs(name string) imap.Code {
 		if p.End() {
 			return c // see quirks.go: emptySets
 		}
-		c.Source = p.uidSet()
+		c.Source = p.knownUIDs()
 		p.sp()
-		c.Dest = p.uidSet()
+		c.Dest = p.knownUIDs()
 		return c
 	}
 	if parse, ok := extensionCodes[name]; ok {

@@ -28,11 +28,12 @@ var (
 // token is not there, unless their name begins with try; failures stick.
 type parser struct {
 	wire.Lexer
-	frame []byte
-	text  string // the frame, once any string of it was needed
-	utf8  bool   // names stand as UTF-8 (RFC 6855)
-	lax   bool   // the reader is a client: see quirks.go
-	depth int    // nesting still allowed
+	frame  []byte
+	text   string // the frame, once any string of it was needed
+	utf8   bool   // names stand as UTF-8 (RFC 6855)
+	lax    bool   // the reader is a client: see quirks.go
+	depth  int    // nesting still allowed
+	budget int    // parts of body structures still allowed
 
 	inFetch bool      // quotes may stand in strings: see endsString
 	stream  bool      // the frame ends in the header of a literal that streams
@@ -246,7 +247,12 @@ func (p *parser) astring() string { return p.stringOr(classAString, "a string") 
 func (p *parser) listMailbox() string { return p.stringOr(classList, "a pattern") }
 
 func (p *parser) stringOr(c *wire.Class, what string) string {
+	at := p.Pos()
 	if s, ok := p.tryString(); ok {
+		if !p.lax && strings.IndexByte(s, 0) >= 0 {
+			p.Seek(at)
+			p.FailMsg("NUL in a string")
+		}
 		return s
 	}
 	if b := p.Take(c); b != nil {

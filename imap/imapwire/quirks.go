@@ -28,6 +28,9 @@ func trimResponse(frame []byte) []byte {
 	for len(frame) > 0 && frame[0] == 0 {
 		frame = frame[1:]
 	}
+	if bytes.IndexByte(frame, '\n') >= 0 {
+		return frame // it may end in a literal, whose spaces they are
+	}
 	for len(frame) > 0 && frame[len(frame)-1] == ' ' {
 		frame = frame[:len(frame)-1]
 	}

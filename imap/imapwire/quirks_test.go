@@ -47,7 +47,13 @@ var quirks = []struct {
 		structure(&mime.BodyStructure{Type: "MESSAGE", Subtype: "RFC822", Encoding: "7BIT", Octets: 1234, Disposition: &mime.Disposition{Type: "ATTACHMENT"}})},
 	{"Gmail", `* 1 FETCH (FLAGS (\Seen a] [x y) UID 3)`, &FetchData{Seq: 1, Has: HasFlags | HasUID, UID: 3, Flags: []imap.Flag{imap.FlagSeen, "a]", "[x", "y"}}},
 	{"Gmail", "* OK [HIGHESTMODSEQ 12345]", &StatusResponse{Cond: imap.OK, Code: imap.CodeNumber{Name: "HIGHESTMODSEQ", N: 12345}}},
+	{"Gmail: name and mailbox swapped", `* 1 FETCH (ENVELOPE (NIL NIL (("joe" NIL "Joe Doe" "b")) NIL NIL NIL NIL NIL NIL NIL))`,
+		envelope(&mime.Envelope{From: []mime.Address{{Name: "joe", Mailbox: "Joe Doe", Host: "b"}}})},
+	{"Gmail: a system label in quotes", `* 1 FETCH (X-GM-LABELS ("\\Important" foo] "&AOk-" "R&D"))`,
+		&FetchData{Seq: 1, Has: HasGmailLabels, GmailLabels: []string{`\Important`, "foo]", "é", "R&D"}}},
 	{"Yandex", "* 1 FETCH (UID 2 BODY[2] )", &FetchData{Seq: 1, Has: HasUID, UID: 2, Sections: []SectionData{{Item: &imap.BodySection{Part: []int{2}}}}}},
+	{"Yandex: childless", `* 1 FETCH (BODYSTRUCTURE ("MIXED" ("BOUNDARY" "x") NIL NIL NIL))`,
+		structure(&mime.BodyStructure{Type: "multipart", Subtype: "MIXED", Params: mime.Params{{Name: "BOUNDARY", Value: "x"}}})},
 	{"iCloud", "* 1 FETCH (UID 2 RFC822 )", &FetchData{Seq: 1, Has: HasUID, UID: 2, Sections: []SectionData{{Item: imap.FetchRFC822}}}},
 	{"Mail.ru", "* 1 FETCH (RFC822.SIZE 9.3736e+06)", &FetchData{Seq: 1, Has: HasSize, Size: 9373600}},
 	{"iCloud", `* 1 FETCH (ENVELOPE (NIL "s" NIL NIL NIL NIL NIL NIL NIL "<a"b@c>"))`, envelope(&mime.Envelope{Subject: "s", MessageID: `<a"b@c>`})},
@@ -78,6 +84,11 @@ var quirks = []struct {
 	{"anyone", `* 1 FETCH (BODYSTRUCTURE ("TEXT" "PLAIN" NIL NIL NIL "7BIT" 1 1 NIL NIL (NIL) NIL))`,
 		structure(&mime.BodyStructure{Type: "TEXT", Subtype: "PLAIN", Encoding: "7BIT", Octets: 1, Lines: 1})},
 	{"anyone", "+", &Continuation{}},
+	{"anyone", "* SORT ", &SortData{}},
+	{"anyone", "* THREAD ", &ThreadData{}},
+	{"anyone", "* ESEARCH (TAG x)  UID ", &ESearchData{"x", imap.SearchResult{UID: true}}},
+	{"anyone: a tag that is an atom", "* ESEARCH (TAG x) ALL 1:2", &ESearchData{"x", imap.SearchResult{All: imap.SeqNums(1, 2)}}},
+	{"anyone: a space before CRLF", "* VANISHED (EARLIER) 1 ", &VanishedData{Earlier: true, UIDs: imap.UIDSetOf(1)}},
 	{"anyone", "\x00\x00* 1 EXISTS", &ExistsData{1}},
 	{"anyone", "* SEARCH 1 2", &SearchData{Nums: []uint32{1, 2}}},
 	{"anyone", "* SEARCH ", &SearchData{}},
@@ -234,4 +245,41 @@ func TestResponseDepth(t *testing.T) {
 	rfc822 := strings.Repeat(`("MESSAGE" "RFC822" NIL NIL NIL "7BIT" 1 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) `, 200_000)
 	_, err := ParseResponse([]byte("* 1 FETCH (BODYSTRUCTURE "+rfc822), nil)
 	require.Error(t, err)
+}
+
+// Exchange repeats a tagged OK; Yandex says BYE without end.
+func TestRepeatedLines(t *testing.T) {
+	c := responses(strings.NewReader("A1 OK done\r\nA1 OK done\r\n"+strings.Repeat("* BYE x\r\n", 100_000)), ResponseLimits{})
+	for range 2 {
+		r, err := c.Read()
+		require.NoError(t, err)
+		assert.Equal(t, "A1", r.(*StatusResponse).Tag)
+	}
+	n := 0
+	for {
+		r, err := c.Read()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		require.Equal(t, imap.BYE, r.(*StatusResponse).Cond)
+		n++
+	}
+	assert.Equal(t, 100_000, n)
+}
+
+// A client that pipelines: commands right behind DONE.
+func TestPipelinedBehindDone(t *testing.T) {
+	for _, src := range []io.Reader{strings.NewReader("a IDLE\r\nDONE\r\nb NOOP\r\n"), iotest.OneByteReader(strings.NewReader("a IDLE\nDONE\nb NOOP\n"))} {
+		c := NewCommandReader(src, CommandLimits{})
+		cmd, err := c.Read()
+		require.NoError(t, err)
+		assert.Equal(t, &Idle{}, cmd.Args)
+		line, err := c.ReadLine()
+		require.NoError(t, err)
+		assert.Equal(t, "DONE", string(line))
+		cmd, err = c.Read()
+		require.NoError(t, err)
+		assert.Equal(t, &Noop{}, cmd.Args)
+	}
 }

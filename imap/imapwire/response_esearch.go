@@ -186,6 +186,12 @@ func (p *parser) foundSet(uid bool) imap.NumSet {
 	return s
 }
 
+// knownUIDs is a set of UIDs that are known: no "*" and no "$".
+func (p *parser) knownUIDs() imap.UIDSet {
+	s, _ := p.foundSet(true).(imap.UIDSet)
+	return s
+}
+
 func appendNums(dst []byte, nums []uint32, modseq imap.ModSeq) []byte {
 	for _, n := range nums {
 		dst = strconv.AppendUint(append(dst, ' '), uint64(n), 10)

@@ -22,6 +22,12 @@ import (
 // unpacked is the folder of a server's packages.
 func unpacked(t *testing.T, name string) string {
 	t.Helper()
+	return cached(t, name, "usr")
+}
+
+// cached is a folder that .ci/run made, with what has to be in it.
+func cached(t *testing.T, name, inside string) string {
+	t.Helper()
 	base := os.Getenv("XDG_CACHE_HOME")
 	if base == "" {
 		home, err := os.UserHomeDir()
@@ -29,7 +35,7 @@ func unpacked(t *testing.T, name string) string {
 		base = filepath.Join(home, ".cache")
 	}
 	dir := filepath.Join(base, "mailwire", name)
-	if _, err := os.Stat(filepath.Join(dir, "usr")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, inside)); err != nil {
 		if os.Getenv("MAILWIRE_INTEROP") == "required" {
 			require.FailNow(t, dir+" is not there: .ci/run makes it")
 		}

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"time"
 )
@@ -60,6 +61,8 @@ type figure struct{ ours, peer float64 }
 // measure takes ours and each peer in turns and returns the medians.
 func measure(r row, ours contender, peers []contender) []figure {
 	once := func(c contender) float64 {
+		// Nobody's time has the garbage of another in it.
+		runtime.GC()
 		switch {
 		case c.figure != nil:
 			return c.figure()

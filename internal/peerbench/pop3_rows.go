@@ -212,22 +212,22 @@ func sessionContenders(amount float64, d *maildrop, command string) (contender, 
 	of := func(name string, serve func(net.Conn)) contender {
 		client, server := net.Pipe()
 		go serve(timeless{server})
-		buf := make([]byte, 64<<10)
+		buf, tail := make([]byte, 64<<10), make([]byte, 0, 16)
 		say := func(line string, end string) (n tally, err error) {
 			if line != "" {
 				if _, err = io.WriteString(client, line+"\r\n"); err != nil {
 					return n, err
 				}
 			}
-			tail := ""
-			for !strings.HasSuffix(tail, end) {
+			tail = tail[:0]
+			for string(tail) != end {
 				k, err := client.Read(buf)
 				if err != nil {
 					return n, err
 				}
 				n.parts += int64(bytes.Count(buf[:k], []byte{'\n'}))
-				tail += string(buf[max(0, k-len(end)):k])
-				tail = tail[max(0, len(tail)-len(end)):]
+				tail = append(tail, buf[max(0, k-len(end)):k]...)
+				tail = append(tail[:0], tail[max(0, len(tail)-len(end)):]...)
 			}
 			return n, nil
 		}

@@ -3,7 +3,9 @@
 package pop3wire
 
 import (
+	"encoding/binary"
 	"math"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -70,38 +72,33 @@ func parseListing(line []byte, least int) (l pop3.ScanListing, err error) {
 // maxDigits is how many a uint64 has at most.
 const maxDigits = 20
 
-const digitPairs = "00010203040506070809" +
-	"10111213141516171819" +
-	"20212223242526272829" +
-	"30313233343536373839" +
-	"40414243444546474849" +
-	"50515253545556575859" +
-	"60616263646566676869" +
-	"70717273747576777879" +
-	"80818283848586878889" +
-	"90919293949596979899"
-
-// putDecimal writes v to b, which has room, and returns the number of digits.
-// Package strconv writes to a buffer of its own first, which is half the cost
+// putDecimal writes v to b, which has room for maxDigits, and returns the number
+// of digits. Digit by digit, as in package strconv, numbers are most of the cost
 // of a long listing.
 func putDecimal(b []byte, v uint64) int {
-	n := 1
-	for x := uint64(10); v >= x && n < maxDigits; x *= 10 {
-		n++
+	const eight = 1e8
+	if v >= eight {
+		n := putDecimal(b, v/eight)
+		binary.LittleEndian.PutUint64(b[n:], digits8(v%eight)+'0'*everyOctet)
+		return n + 8
 	}
-	i := n
-	for v > 99 {
-		pair := v % 100 * 2
-		v /= 100
-		i -= 2
-		b[i], b[i+1] = digitPairs[pair], digitPairs[pair+1]
-	}
-	if v > 9 {
-		b[1] = digitPairs[v*2+1]
-		v = uint64(digitPairs[v*2] - '0')
-	}
-	b[0] = '0' + byte(v)
-	return n
+	d := digits8(v)
+	zeros := min(bits.TrailingZeros64(d)/8, 7)
+	binary.LittleEndian.PutUint64(b, (d+'0'*everyOctet)>>(8*zeros))
+	return 8 - zeros
+}
+
+const everyOctet = 0x0101010101010101
+
+// digits8 are the digits of v, which is below 1e8: the first in the lowest
+// octet. It divides four digits, then two, in all parts of the word at once; the
+// factors are just above 1/100 and 1/10, which is exact for so few digits.
+func digits8(v uint64) uint64 {
+	v = v/1e4 | v%1e4<<32
+	hundreds := v * 10486 >> 20 & 0x7f_0000007f
+	v = hundreds | (v-100*hundreds)<<16
+	tens := v * 103 >> 10 & 0xf_000f_000f_000f
+	return tens | (v-10*tens)<<8
 }
 
 // AppendScanListing appends a line of the answer to LIST. The error is an

@@ -414,6 +414,10 @@ func TestLongLines(t *testing.T) {
 
 func TestPutDecimal(t *testing.T) {
 	b := make([]byte, maxDigits)
+	for v := range uint64(20000) {
+		require.Equal(t, strconv.FormatUint(v, 10), string(b[:putDecimal(b, v)]))
+		require.Equal(t, strconv.FormatUint(10000*v, 10), string(b[:putDecimal(b, 10000*v)]))
+	}
 	for v := uint64(1); ; v *= 10 {
 		for _, x := range []uint64{v - 1, v, v + 1, 9*v/5 + 1} {
 			assert.Equal(t, strconv.FormatUint(x, 10), string(b[:putDecimal(b, x)]))

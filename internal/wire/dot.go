@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"errors"
 	"io"
 )
 
@@ -321,6 +322,69 @@ func bareCR(b []byte) int {
 // Next returns content, at least an octet of it and uncopied, borrowed until the
 // next call; io.EOF at the body's end.
 func (d *DotReader) Next() ([]byte, error) { return d.next(bulkBuffer) }
+
+// ErrNoLine is returned by DotReader.Line where Next or Read has to be used.
+var ErrNoLine = errors.New("wire: the next line is not to be had at once")
+
+// Line returns the next line without its line end, uncopied and borrowed until
+// the next call, where that is simple: at the beginning of a line that ends as
+// lines do, of less than limit octets with its CR, under BarePass or
+// BareLFLines and without other limits. Else the error is ErrNoLine, and Next
+// has what comes. It is io.EOF at the body's end.
+func (d *DotReader) Line(limit int) ([]byte, error) {
+	r := d.r
+	r.poison()
+	if d.eof {
+		return nil, io.EOF
+	}
+	if !d.bol || d.ready > 0 || len(d.put) > 0 || d.err != nil || d.opts.Bare < BarePass || d.opts.MaxSize > 0 || d.opts.MaxLine > 0 {
+		return nil, ErrNoLine
+	}
+	if r.r == r.w && !d.fill() {
+		return nil, d.noLine()
+	}
+	if r.buf[r.r] == '.' {
+		if d.dot(); d.eof {
+			return nil, io.EOF
+		}
+		if d.err != nil {
+			return nil, d.noLine()
+		}
+	}
+	for scanned := 0; ; {
+		window := r.buf[r.r:r.w]
+		if i := bytes.IndexByte(window[scanned:], '\n'); i >= 0 {
+			n := scanned + i
+			line := window[:n]
+			switch {
+			case n >= limit:
+				return nil, ErrNoLine
+			case n > 0 && line[n-1] == '\r':
+				line = line[:n-1]
+			case d.opts.Bare != BareLFLines:
+				return nil, ErrNoLine
+			}
+			r.r += n + 1
+			r.borrow(r.r-n-1, r.r)
+			d.size += int64(len(line)) + 2
+			d.bol = true
+			return line, nil
+		}
+		if scanned = len(window); scanned >= limit {
+			return nil, ErrNoLine
+		}
+		if !d.fill() {
+			return nil, d.noLine()
+		}
+	}
+}
+
+// noLine leaves an error of the stream to Next, which delivers first what came
+// before it.
+func (d *DotReader) noLine() error {
+	d.err = nil
+	return ErrNoLine
+}
 
 // Read reads content.
 func (d *DotReader) Read(p []byte) (int, error) {

@@ -467,6 +467,51 @@ func FuzzDotWriter(f *testing.F) {
 	})
 }
 
+func TestDotLine(t *testing.T) {
+	const body = "a\r\n..b\r\n\r\nlonger\r\nc\nd\r\n.x\r\n.\r\n"
+	for name, next := range schedules() {
+		for _, lf := range []bool{false, true} {
+			policy, want := wire.BarePass, "a\r\n.b\r\n\r\nlonger\r\nc\nd\r\nx\r\n"
+			if lf {
+				policy, want = wire.BareLFLines, strings.ReplaceAll(want, "c\n", "c\r\n")
+			}
+			r := wire.NewReader(&chunked{[]byte(body), next}, wire.Options{MinBuffer: 16})
+			d := r.DotBody(wire.DotOptions{Bare: policy})
+			var got []byte
+			for {
+				b, err := d.Line(len("longer"))
+				if err == io.EOF {
+					break
+				}
+				switch err {
+				case nil:
+					b = append(bytes.Clone(b), "\r\n"...)
+				case wire.ErrNoLine:
+					b, err = d.Next()
+				}
+				require.NoError(t, err, name)
+				got = append(got, b...)
+			}
+			require.Equal(t, want, string(got), name)
+			require.EqualValues(t, len(body), r.Offset(), name)
+			_, err := d.Next()
+			require.Equal(t, io.EOF, err)
+		}
+	}
+	for _, o := range []wire.DotOptions{{}, {Bare: wire.BarePass, MaxLine: 10}, {Bare: wire.BarePass, MaxSize: 10}} {
+		_, err := wire.NewReader(strings.NewReader("a\r\n.\r\n"), wire.Options{}).DotBody(o).Line(100)
+		require.Equal(t, wire.ErrNoLine, err)
+	}
+	d := wire.NewReader(strings.NewReader("ab"), wire.Options{}).DotBody(wire.DotOptions{Bare: wire.BarePass})
+	_, err := d.Line(100)
+	require.Equal(t, wire.ErrNoLine, err)
+	b, err := d.Next()
+	require.NoError(t, err)
+	require.Equal(t, "ab", string(b))
+	_, err = d.Next()
+	require.Equal(t, io.ErrUnexpectedEOF, err)
+}
+
 func TestDotNext(t *testing.T) {
 	for name, next := range schedules() {
 		r := wire.NewReader(&chunked{[]byte("..a\r\nb\nc\rd\r\n...\r\n.\r\nQUIT\r\n"), next}, wire.Options{MinBuffer: 16})

@@ -41,6 +41,15 @@ func NewLines(r *wire.Reader, lf bool) *Lines {
 // call; io.EOF at the end. An error that Err does not return costs one line
 // alone.
 func (l *Lines) Next() ([]byte, error) {
+	if l.r == len(l.b) && len(l.part) == 0 && l.skip == 0 && l.err == nil {
+		line, err := l.body.Line(maxLine)
+		if err == nil {
+			l.at += int64(len(line)) + 2
+		}
+		if err != wire.ErrNoLine {
+			return line, err
+		}
+	}
 	for {
 		line := l.b[l.r:]
 		i := bytes.IndexByte(line, '\n')

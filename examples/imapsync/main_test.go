@@ -20,6 +20,7 @@ import (
 
 	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/imap/imapclient"
+	"github.com/mailwire/mailwire/imap/imapserver"
 	"github.com/mailwire/mailwire/imap/imaptest"
 	"github.com/mailwire/mailwire/sasl"
 )
@@ -388,8 +389,8 @@ func TestKilled(t *testing.T) {
 
 // What a server refuses costs one message.
 func TestRefused(t *testing.T) {
-	from, to, state := setUp(t)
-	to.Server.Limits.Append = 1000
+	from, _, state := setUp(t)
+	to := imaptest.NewServer(t, func(s *imapserver.Server) { s.Limits.Append = 1000 })
 	deliver(t, from, "INBOX", mail("1", "one"))
 	deliver(t, from, "INBOX", mail("2", strings.Repeat("x", 2000)))
 	deliver(t, from, "INBOX", mail("3", "three"))

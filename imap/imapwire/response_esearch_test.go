@@ -80,6 +80,7 @@ func searchResponses(t testing.TB) []responseCase {
 		{"* OK [CLOSED] x", status(imap.CodeClosed), true},
 
 		{`* UIDBATCHES (TAG "A143") 215295:99696,99695:20351,7`, &UIDBatchesData{Tag: "A143", Batches: []imap.Range[imap.UID]{{First: 215295, Last: 99696}, {First: 99695, Last: 20351}, {First: 7, Last: 7}}}, true},
+		{`* UIDBATCHES 2:1`, &UIDBatchesData{Batches: []imap.Range[imap.UID]{{First: 2, Last: 1}}}, true},
 		{`* UIDBATCHES (TAG "A143")`, &UIDBatchesData{Tag: "A143"}, true},
 	}
 }

@@ -56,8 +56,9 @@ func (p *parser) uidBatchesData() Response {
 		var x ESearchData
 		p.correlator(&x)
 		r.Tag = x.Tag
+		p.Spaces()
 	}
-	if !p.more() {
+	if p.failed() || p.End() {
 		return r
 	}
 	for {

@@ -249,7 +249,7 @@ func TestResponseDepth(t *testing.T) {
 
 // Exchange repeats a tagged OK; Yandex says BYE without end.
 func TestRepeatedLines(t *testing.T) {
-	c := responses(strings.NewReader("A1 OK done\r\nA1 OK done\r\n"+strings.Repeat("* BYE x\r\n", 100_000)), ResponseLimits{})
+	c := responses(strings.NewReader("A1 OK done\r\nA1 OK done\r\n"+strings.Repeat("* BYE x\r\n", 10_000)), ResponseLimits{})
 	for range 2 {
 		r, err := c.Read()
 		require.NoError(t, err)
@@ -265,7 +265,7 @@ func TestRepeatedLines(t *testing.T) {
 		require.Equal(t, imap.BYE, r.(*StatusResponse).Cond)
 		n++
 	}
-	assert.Equal(t, 100_000, n)
+	assert.Equal(t, 10_000, n)
 }
 
 // A client that pipelines: commands right behind DONE.

@@ -10,9 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mailwire/mailwire/smtp/smtpclient"
+	"github.com/mailwire/mailwire/smtp/smtptest"
 )
 
 // eximConfig are parts of a configuration.
@@ -103,9 +107,7 @@ begin authenticators
 	return m
 }
 
-func TestEximRelay(t *testing.T) {
-	b := startBehind(t)
-	const common = `
+const smtpTransport = `
   driver = smtp
   hosts = localhost
   gethostbyname
@@ -113,6 +115,9 @@ func TestEximRelay(t *testing.T) {
   max_rcpt = 0
   hosts_try_dane = :
 `
+
+func TestEximRelay(t *testing.T) {
+	b := startBehind(t)
 	routers, transports := "", ""
 	for name, more := range map[string]string{
 		"plain":    "port = " + b.peer.port + "\n  hosts_avoid_tls = *\n",
@@ -124,9 +129,85 @@ func TestEximRelay(t *testing.T) {
 		"lmtp":     "port = " + b.lmtp.port + "\n  protocol = lmtp\n  hosts_avoid_tls = *\n",
 	} {
 		routers += name + ":\n  driver = accept\n  domains = " + name + ".test\n  transport = " + name + "\n"
-		transports += name + ":" + common + "  " + more
+		transports += name + ":" + smtpTransport + "  " + more
 	}
 	m := startExim(t, eximConfig{transports: transports, routers: routers})
 	m.losesCR = true
 	testRelay(t, m, b)
+}
+
+// eximName is a name in Exim's configuration.
+func eximName(s string) string { return strings.ReplaceAll(strings.ToLower(s), "-", "_") }
+
+// Exim's server: its own mechanisms, and Dovecot's that it asks for the rest.
+func TestEximServerSASL(t *testing.T) {
+	d := startDovecot(t, "")
+	authenticators := `
+cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${if eq{$auth1}{ada}{` + password + `}fail}
+  server_set_id = $auth1
+external:
+  driver = external
+  public_name = EXTERNAL
+  server_advertise_condition = ${if def:tls_in_peerdn}
+  server_param2 = ${certextract{subject,CN}{$tls_in_peercert}}
+  server_condition = ${if eq{$auth2}{ada}}
+  server_set_id = $auth2
+plain:
+  driver = plaintext
+  public_name = PLAIN
+  server_advertise_condition = ${if def:tls_in_cipher}
+  server_prompts = :
+  server_condition = ${if and{{eq{$auth2}{ada}}{eq{$auth3}{` + password + `}}}}
+  server_set_id = $auth2
+login:
+  driver = plaintext
+  public_name = LOGIN
+  server_advertise_condition = ${if def:tls_in_cipher}
+  server_prompts = <| Username: | Password:
+  server_condition = ${if and{{eq{$auth1}{ada}}{eq{$auth2}{` + password + `}}}}
+  server_set_id = $auth1
+`
+	for _, name := range []string{"DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER"} {
+		authenticators += eximName(name) + ":\n  driver = dovecot\n  public_name = " + name + "\n  server_socket = " + d.addr["auth"] + "\n  server_set_id = $auth1\n"
+	}
+	m := startExim(t, eximConfig{authenticators: authenticators,
+		rcpt:       "deny !authenticated = *\n",
+		routers:    "all:\n  driver = accept\n  transport = discard\n",
+		transports: "discard:\n  driver = appendfile\n  file = /dev/null\n  user = nobody\n",
+	})
+	sendEachWay(t, m.addr["smtp"], d.tls, "PLAIN", "LOGIN", "CRAM-MD5", "DIGEST-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER", "EXTERNAL")
+}
+
+// Exim's client with each mechanism that it has, to our server.
+func TestEximClientSASL(t *testing.T) {
+	p := startPeer(t, func(s *smtptest.Server) { s.Config.RequireAuth = true })
+	mechanisms := []string{"plain", "login", "cram-md5", "external"}
+	routers, transports := "", ""
+	for _, name := range mechanisms {
+		routers += eximName(name) + ":\n  driver = accept\n  domains = " + name + ".test\n  transport = " + eximName(name) + "\n"
+		transports += eximName(name) + ":" + smtpTransport + "  port = " + p.port + "\n  hosts_require_tls = *\n  hosts_require_auth = *\n  tls_verify_hosts = *\n  tls_verify_certificates = " + p.ca + "\n"
+		if name == "external" {
+			transports += "  tls_certificate = " + p.cert + "\n  tls_privatekey = " + p.key + "\n"
+		}
+	}
+	for _, name := range []string{p.cert, p.key} {
+		require.NoError(t, os.Chmod(name, 0o644))
+	}
+	condition := func(name string) string { return "  client_condition = ${if eq{$transport_name}{" + name + "}}\n" }
+	m := startExim(t, eximConfig{routers: routers, transports: transports, authenticators: "plain:\n  driver = plaintext\n  public_name = PLAIN\n  client_send = ^ada^" + password + "\n" + condition("plain") +
+		"login:\n  driver = plaintext\n  public_name = LOGIN\n  client_send = : ada : " + password + "\n" + condition("login") +
+		"cram:\n  driver = cram_md5\n  public_name = CRAM-MD5\n  client_name = ada\n  client_secret = " + password + "\n" + condition("cram_md5") +
+		"external:\n  driver = external\n  public_name = EXTERNAL\n  client_send = ada\n" + condition("external")})
+	for _, name := range mechanisms {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, sendThrough(t, m.addr["smtp"], "bob@"+name+".test", relayOptions(smtpclient.Required, smtpclient.ChunkAuto)))
+			got := p.one(t)
+			require.True(t, got.TLS)
+			require.Equal(t, "ada", got.User)
+			require.Equal(t, strings.ToUpper(name), p.mechanism())
+		})
+	}
 }

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -251,3 +254,44 @@ func (e *engine) run(t testing.TB) error {
 }
 
 func (e *engine) state(i int) *recipient { return e.campaigns[0].list.byKey[person(i)] }
+
+// certificatePEM is the certificate of a server.
+func certificatePEM(t testing.TB, addr string, config *tls.Config) string {
+	t.Helper()
+	c, err := tls.Dial("tcp", addr, config)
+	require.NoError(t, err)
+	defer c.Close()
+	chain := c.ConnectionState().PeerCertificates
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: chain[len(chain)-1].Raw}))
+}
+
+// watched is output in which a text is waited for.
+type watched struct {
+	mu   sync.Mutex
+	text string
+	b    bytes.Buffer
+	seen chan struct{} // closed when the text has come
+}
+
+func newWatched(text string) *watched { return &watched{text: text, seen: make(chan struct{})} }
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	had := strings.Contains(w.b.String(), w.text)
+	w.b.Write(p)
+	if !had && strings.Contains(w.b.String(), w.text) {
+		close(w.seen)
+	}
+	return len(p), nil
+}
+
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
+}
+
+func tlsFor(pool *x509.CertPool) *tls.Config {
+	return &tls.Config{RootCAs: pool, ServerName: "localhost"}
+}

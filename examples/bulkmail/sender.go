@@ -31,7 +31,7 @@ const (
 	// voidMost attempts that said nothing count as temporary refusals from
 	// then on: the message may be what the servers fail of.
 	voidMost  = 10
-	pausePoll = time.Second
+	pausePoll = 250 * time.Millisecond
 	// noteWait and noteEvery are how long a wait is, and how far apart, to
 	// be told of.
 	noteWait, noteEvery = time.Minute, 10 * time.Minute

@@ -303,7 +303,7 @@ func TestPause(t *testing.T) {
 		s = e.sender.state
 		done := make(chan error)
 		go func() { done <- e.run(t) }()
-		time.Sleep(24 * time.Hour)
+		time.Sleep(10 * time.Minute)
 		require.Len(t, f.attempts, 3)
 		require.NoError(t, s.unpause())
 		require.NoError(t, <-done)

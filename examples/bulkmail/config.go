@@ -409,7 +409,7 @@ func (c *config) check() error {
 		if _, err := mime.AppendField(nil, mime.StructuredField("List-ID", c.listID), false); err != nil {
 			return fmt.Errorf("list-id: %w", err)
 		}
-		if l := mime.ParseListID(c.listID); l.ID == "" {
+		if l := mime.ParseListID(c.listID); l.ID == "" || !strings.HasSuffix(c.listID, "<"+l.ID+">") {
 			return errors.New("list-id: expected a name and an identifier: Example News <news.example.org>")
 		}
 	}

@@ -164,3 +164,35 @@ func TestJournalFails(t *testing.T) {
 		assert.Len(t, got, map[breakage]int{breakBefore: 1, breakHalf: 1, breakSync: 2}[how])
 	}
 }
+
+func FuzzJournal(f *testing.F) {
+	path := filepath.Join(f.TempDir(), "journal")
+	j, err := openJournal(path, 0)
+	require.NoError(f, err)
+	require.NoError(f, appendRecords(j, record{What: evIntent, To: "a@b.example"}))
+	require.NoError(f, appendRecords(j, record{What: evSent, To: "a@b.example"}, record{What: evIntent, To: "c@d.example"}))
+	require.NoError(f, j.close())
+	good, err := os.ReadFile(path)
+	require.NoError(f, err)
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add([]byte("00000000 \n"))
+	f.Add([]byte("\n\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		path := filepath.Join(t.TempDir(), "journal")
+		require.NoError(t, os.WriteFile(path, text, 0o600))
+		var all []record
+		whole, err := readJournal(path, func(r record) error { all = append(all, r); return nil })
+		if err != nil {
+			return
+		}
+		require.LessOrEqual(t, whole, int64(len(text)))
+		j, err := openJournal(path, whole)
+		require.NoError(t, err)
+		more := record{What: evVoid, To: "x@y.example"}
+		require.NoError(t, appendRecords(j, more))
+		require.NoError(t, j.close())
+		again, _ := readAll(t, path)
+		require.Equal(t, append(all, more), again)
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -116,7 +117,7 @@ func TestSend(t *testing.T) {
 	require.Equal(t, "bulkmail: news: 1000 of 1000 sent\n", log)
 	_, log, code = in(t, "resume", "-state", d.state())
 	require.Zero(t, code)
-	require.Equal(t, "bulkmail: news: 1000 of 1000 sent\n", log)
+	require.Equal(t, "bulkmail: nothing is left to send\n", log)
 	require.Len(t, received(a, b), n)
 
 	out, _, code = in(t, "status", "-state", d.state())
@@ -311,6 +312,36 @@ func TestPauseCommand(t *testing.T) {
 	require.Equal(t, "bulkmail: the process that is sending goes on\n", log)
 	require.Zero(t, <-woken)
 	everyone(t, 3, received(s))
+}
+
+// Several campaigns are resumed together, unless their configurations differ.
+func TestResumeSeveral(t *testing.T) {
+	s := smtptest.NewServer(t)
+	d := newDesk(t)
+	conf := d.config("", s.Addr)
+	e := d.begin(3, &fake{})
+	list, err := os.ReadFile(d.path("list.csv"))
+	require.NoError(t, err)
+	create := func(name, conf string) {
+		require.NoError(t, e.sender.state.create(name, &content{settings: settings{Created: time.Now(), Config: conf}, template: []byte(testTemplate), list: list}))
+	}
+	create("more", conf)
+	// What a crash left of another.
+	require.NoError(t, os.MkdirAll(d.path("state/campaigns/.new/files/x"), 0o700))
+	e.close()
+	_, log, code := in(t, "resume", "-state", d.state())
+	require.Zero(t, code, log)
+	require.Equal(t, "bulkmail: news: 3 of 3 sent\nbulkmail: more: 3 of 3 sent\n", log)
+	require.Equal(t, map[string]int{person(0): 2, person(1): 2, person(2): 2}, received(s))
+
+	create("c", conf)
+	create("d", d.write("other.conf", "from = x@y.example\n[server s1]\ntls = off\naddr = "+s.Addr))
+	_, log, code = in(t, "resume", "-state", d.state())
+	require.Equal(t, exitUsage, code)
+	require.Equal(t, "bulkmail: the campaigns c, d have different configurations: resume one by one with -campaign\n", log)
+	_, log, code = in(t, "resume", "-state", d.state(), "-campaign", "d")
+	require.Zero(t, code, log)
+	require.Equal(t, "x@y.example", s.Messages()[6].Envelope.From.String())
 }
 
 func TestDryRun(t *testing.T) {

@@ -295,11 +295,61 @@ func (p *program) resume(ctx context.Context, args []string) error {
 	if len(which) == 0 {
 		return wrong("there is no campaign in %s", dir)
 	}
-	config, err := s.config(conf, which[len(which)-1])
+	if name == "" {
+		if which, err = s.unfinished(which, again); err != nil {
+			return err
+		}
+		if len(which) == 0 {
+			fmt.Fprintln(p.stderr, "bulkmail: nothing is left to send")
+			return nil
+		}
+	}
+	if conf == "" {
+		if conf, err = s.commonConfig(which); err != nil {
+			return usageError{err}
+		}
+	}
+	config, err := loadConfig(conf)
 	if err != nil {
 		return usageError{err}
 	}
 	return p.work(ctx, s, config, which, again, once)
+}
+
+// unfinished are those of the named campaigns in which somebody is left, or is
+// in one of the states of again.
+func (s *state) unfinished(names []string, again []status) (left []string, err error) {
+	for _, name := range names {
+		c, _, err := s.look(name)
+		if err != nil {
+			return nil, err
+		}
+		counts := c.list.counts()
+		n := counts.left()
+		for _, state := range again {
+			n += counts[state]
+		}
+		if n > 0 {
+			left = append(left, name)
+		}
+	}
+	return left, nil
+}
+
+// commonConfig is the configuration that campaigns were begun with: none is
+// sent from another's address.
+func (s *state) commonConfig(names []string) (path string, err error) {
+	for _, name := range names {
+		c, err := readSettings(s.path("campaigns", name))
+		if err != nil {
+			return "", err
+		}
+		if path != "" && path != c.Config {
+			return "", fmt.Errorf("the campaigns %s have different configurations: resume one by one with -campaign", strings.Join(names, ", "))
+		}
+		path = c.Config
+	}
+	return path, nil
 }
 
 // config is the configuration at path, or that of a campaign.
@@ -338,10 +388,7 @@ func (p *program) work(ctx context.Context, s *state, config *config, which []st
 		if err := campaign.requeue(again); err != nil {
 			return err
 		}
-		// Those that are finished are nobody's news, unless asked for.
-		if n := campaign.list.counts(); n.left() > 0 || len(which) == 1 {
-			x.campaigns = append(x.campaigns, campaign)
-		}
+		x.campaigns = append(x.campaigns, campaign)
 	}
 	if err := x.prepare(); err != nil {
 		return err
@@ -374,10 +421,6 @@ func (c *campaign) requeue(again []status) error {
 
 // summary says what came of it.
 func (p *program) summary(x *sender) {
-	if len(x.campaigns) == 0 {
-		fmt.Fprintln(p.stderr, "bulkmail: nothing is left to send")
-		return
-	}
 	for _, c := range x.campaigns {
 		n := c.list.counts()
 		fmt.Fprintf(p.stderr, "bulkmail: %s: %s\n", c.name, n)

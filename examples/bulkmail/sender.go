@@ -32,6 +32,9 @@ const (
 	// then on: the message may be what the servers fail of.
 	voidMost  = 10
 	pausePoll = 250 * time.Millisecond
+	// longestWait bounds a wait by the clock that stops while a machine
+	// sleeps.
+	longestWait = time.Minute
 	// noteWait and noteEvery are how long a wait is, and how far apart, to
 	// be told of.
 	noteWait, noteEvery = time.Minute, 10 * time.Minute
@@ -161,7 +164,8 @@ func (s *sender) put(j *job) {
 func (s *sender) run(ctx context.Context) error {
 	flight := context.WithoutCancel(ctx)
 	for {
-		now := time.Now()
+		// Wall clock alone: a machine that sleeps stops the other one.
+		now := time.Now().UTC().Round(0)
 		s.collect(now)
 		s.notePause()
 		var launch []result
@@ -212,7 +216,7 @@ func (s *sender) wait(ctx context.Context, now time.Time) {
 			s.noted = now
 			s.note("waiting until %s: limits are reached, servers fail, or recipients want it so", until.Local().Format(time.DateTime))
 		}
-		t := time.NewTimer(until.Sub(now))
+		t := time.NewTimer(min(until.Sub(now), longestWait))
 		defer t.Stop()
 		timer = t.C
 	}

@@ -166,9 +166,9 @@ func (t *letter) field(file, line string, at int) (err error) {
 			return err
 		}
 		value = strings.TrimSpace(value[:i])
-		if len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
-			value = value[1 : len(value)-1]
-		}
+	}
+	if isAddressField(lower) && len(value) > 1 && value[0] == '"' && value[len(value)-1] == '"' {
+		value = value[1 : len(value)-1]
 	}
 	if h.text, err = parseField(file, at, value); err != nil {
 		return err

@@ -318,17 +318,22 @@ func (p *parser) listData(kind string) Response {
 	r.Lsub, r.XList = kind == "LSUB", kind == "XLIST"
 	p.sp()
 	p.laxList(func() {
-		start := p.Pos()
-		p.ExpectTake(classLaxAtom, "an attribute")
+		b := p.ExpectTake(classLaxAtom, "an attribute")
 		if r.Attrs == nil {
 			r.Attrs = own.attrs[:0]
 		}
-		r.Attrs = append(r.Attrs, imap.MailboxAttr(p.str(start, p.Pos())))
+		a := knownAttr(b)
+		if a == "" {
+			a = imap.MailboxAttr(p.bytesStr(b))
+		}
+		r.Attrs = append(r.Attrs, a)
 	})
 	p.sp()
 	r.Delimiter = p.delimiter()
 	p.sp()
-	r.Name = p.laxMailbox()
+	if r.Name = p.plainMailbox(); r.Name == "" {
+		r.Name = p.laxMailbox()
+	}
 	if p.Spaces(); p.End() {
 		return r
 	}
@@ -350,10 +355,58 @@ func (p *parser) listData(kind string) Response {
 	return r
 }
 
+// knownAttr is b without an allocation, where it is an attribute that servers
+// send for most mailboxes; else nothing.
+func knownAttr(b []byte) imap.MailboxAttr {
+	switch string(b) {
+	case string(imap.AttrHasNoChildren):
+		return imap.AttrHasNoChildren
+	case string(imap.AttrHasChildren):
+		return imap.AttrHasChildren
+	case string(imap.AttrUnmarked):
+		return imap.AttrUnmarked
+	case string(imap.AttrMarked):
+		return imap.AttrMarked
+	case string(imap.AttrNoinferiors):
+		return imap.AttrNoinferiors
+	case string(imap.AttrNoselect):
+		return imap.AttrNoselect
+	case string(imap.AttrSubscribed):
+		return imap.AttrSubscribed
+	}
+	return ""
+}
+
+// classPlain is what needs no decoding in a name, classPlainAtom what needs no
+// quotes either.
+var (
+	classPlain     = wire.NewClass("", [2]byte{' ', '~'}).Without(`&"\`)
+	classPlainAtom = wire.NewClass("", [2]byte{'!', '~'}).Without(`&(){%*"\`)
+)
+
+// plainMailbox is a name of plain ASCII at the end of the frame, whose string
+// is its own: the rest of the response need not be kept with it. It moves over
+// nothing where the name is anything else.
+func (p *parser) plainMailbox() string {
+	b, class := p.Rest(), classPlainAtom
+	if n := len(b); n > 1 && b[0] == '"' && b[n-1] == '"' {
+		b, class = b[1:n-1], classPlain
+	}
+	if len(b) == 0 || p.failed() || p.utf8 || class.Span(b) < len(b) || imap.IsInbox(string(b)) {
+		return ""
+	}
+	p.Seek(len(p.frame))
+	return string(b)
+}
+
 // delimiter is a quoted character or NIL.
 func (p *parser) delimiter() rune {
 	if p.tryNIL() {
 		return 0
+	}
+	if b := p.Rest(); len(b) > 2 && b[0] == '"' && b[2] == '"' && classQuoted[b[1]] && b[1] < 0x80 && !p.failed() {
+		p.Skip(3)
+		return rune(b[1])
 	}
 	s, ok := p.tryString()
 	if !ok {

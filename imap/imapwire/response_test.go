@@ -328,3 +328,27 @@ func TestFetchEncoderAllocatesNothing(t *testing.T) {
 	})
 	assert.Zero(t, n)
 }
+
+// What is read the short way is what is read the long way.
+func TestListNames(t *testing.T) {
+	for in, name := range map[string]string{
+		`a`: "a", `"a"`: "a", `"a b"`: "a b", `""`: "", `"a\"b"`: `a"b`, `a&AOk-`: "aé", `"&AOk-"`: "é", `"&-"`: "&", `inbox`: "INBOX", `"InBox"`: "INBOX",
+		`a]`: "a]", `a"b`: `a"b`, `"é"`: "é", `a%`: "a%", `NIL`: "NIL", `a `: "a", `"a" `: "a", `"a" ("X" (b))`: "a", `a ("X" "b")`: "a",
+	} {
+		r, err := ParseResponse([]byte(`* LIST (\Sent) "/" `+in), nil)
+		if assert.NoError(t, err, in) {
+			assert.Equal(t, name, r.(*ListData).Name, in)
+			assert.Equal(t, []imap.MailboxAttr{imap.AttrSent}, r.(*ListData).Attrs)
+		}
+	}
+	for _, in := range []string{`"a`, `"`, `"a"b`, `"a\"`, `a b`} {
+		_, err := ParseResponse([]byte(`* LIST () "/" `+in), nil)
+		assert.Error(t, err, in)
+	}
+	for in, d := range map[string]rune{`"/"`: '/', `"\\"`: '\\', `"\""`: '"', `NIL`: 0, `""`: 0, `"."`: '.', `"é"`: 'é', `"//"`: '/'} {
+		r, err := ParseResponse([]byte("* LIST () "+in+" x"), nil)
+		if assert.NoError(t, err, in) {
+			assert.Equal(t, d, r.(*ListData).Delimiter, in)
+		}
+	}
+}

@@ -127,7 +127,7 @@ func (p *program) run(ctx context.Context) error {
 	}
 	if p.dryRun {
 		p.tell()
-		return nil
+		return p.pop.Quit(ctx)
 	}
 	listed := map[string]bool{}
 	for _, m := range p.messages {

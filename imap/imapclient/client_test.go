@@ -94,7 +94,7 @@ func TestSession(t *testing.T) {
 	require.Equal(t, "3955", at.UIDs.String())
 	require.NoError(t, c.Move(ctx, imap.UIDs(2, 2), "Trash"))
 	require.Equal(t, uint32(172), box.Messages)
-	err = c.Copy(ctx, imap.UIDs(7, 7), "Nowhere")
+	_, err = c.Copy(ctx, imap.UIDs(7, 7), "Nowhere")
 	require.ErrorIs(t, err, imap.ErrTryCreate)
 	require.NoError(t, c.Expunge(ctx, imap.UIDs(7, 7)))
 	require.NoError(t, c.Noop(ctx))
@@ -156,8 +156,8 @@ func TestCleartextIsRefused(t *testing.T) {
 	conn := scripted(t, "S: * OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] ready\n--- client close ---\n")
 	c, err := imapclient.New(t.Context(), conn, &imapclient.Options{TLS: imapclient.Disabled})
 	require.NoError(t, err)
-	require.Equal(t, imapclient.ErrCleartext, c.Login(t.Context(), "ada", "lovelace"))
-	require.Equal(t, imapclient.ErrCleartext, c.Authenticate(t.Context(), sasl.Plain("", "ada", "lovelace")))
+	require.Equal(t, imapclient.ErrCleartextAuth, c.Login(t.Context(), "ada", "lovelace"))
+	require.Equal(t, imapclient.ErrCleartextAuth, c.Authenticate(t.Context(), sasl.Plain("", "ada", "lovelace")))
 	c.Close()
 }
 
@@ -284,13 +284,17 @@ func TestInjectionIsRefused(t *testing.T) {
 }
 
 func TestCancelEndsTheConnection(t *testing.T) {
-	conn := scripted(t, "S: * OK ready\n--- client close ---\n")
+	ctx, cancel := context.WithCancel(t.Context())
+	s, err := testkit.ParseScript("cancel", []byte("S: * OK ready\nC: {{a}} NOOP\n--- do cancel ---\n--- client close ---\n"))
+	require.NoError(t, err)
+	conn := testkit.PlayServer(t, s, testkit.Player{Do: map[string]func(){"cancel": cancel}})
 	c, err := imapclient.New(t.Context(), conn, clear)
 	require.NoError(t, err)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
+	ended, end := context.WithCancel(t.Context())
+	end()
+	require.ErrorIs(t, c.Noop(ended), context.Canceled, "nothing was sent")
 	require.ErrorIs(t, c.Noop(ctx), context.Canceled)
-	require.Error(t, c.Noop(t.Context()))
+	require.ErrorIs(t, c.Noop(t.Context()), imapclient.ErrClosed)
 	c.Close()
 }
 

@@ -86,7 +86,8 @@ func TestServer(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, []imap.UID{1, 2, 3}, uids)
 
-			require.NoError(t, c.Copy(ctx, imap.UIDs(1, 1), "Neu"))
+			_, err = c.Copy(ctx, imap.UIDs(1, 1), "Neu")
+			require.NoError(t, err)
 			require.NoError(t, c.Move(ctx, imap.UIDs(2, 2), "Neu"))
 			require.Equal(t, uint32(2), box.Messages)
 			require.NoError(t, c.Store(ctx, imap.UIDs(1, 3), imap.FlagChange{Action: imap.StoreAdd, Flags: []imap.Flag{imap.FlagDeleted}}))
@@ -130,7 +131,7 @@ func TestWrongCertificate(t *testing.T) {
 	s := imaptest.NewServer(t, nil)
 	for addr, mode := range map[string]imapclient.TLSMode{s.Addr: imapclient.Required, s.TLSAddr: imapclient.Implicit} {
 		_, err := imapclient.Dial(t.Context(), addr, &imapclient.Options{TLS: mode, Auth: sasl.Plain("", imaptest.User, imaptest.Password)})
-		require.ErrorIs(t, err, imapclient.ErrTLS)
+		require.ErrorIs(t, err, imapclient.ErrTLSRequired)
 	}
 }
 

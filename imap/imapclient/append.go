@@ -124,7 +124,7 @@ func (c *Client) Replace(ctx context.Context, uid imap.UID, mailbox string, r io
 func (c *Client) ready(ctx context.Context, messages []AppendMessage) ([]AppendMessage, error) {
 	messages = append([]AppendMessage{}, messages...)
 	limit := int64(-1)
-	if n, ok := c.caps.Number("APPENDLIMIT"); ok && n < 1<<62 {
+	if n, ok := c.caps.Number(imap.CapAppendLimitKey); ok && n < 1<<62 {
 		limit = int64(n)
 	}
 	for i := range messages {

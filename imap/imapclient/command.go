@@ -294,13 +294,15 @@ func (c *Client) read() (imapwire.Response, error) {
 func (c *Client) verdict(s *imapwire.StatusResponse) error {
 	err := s.Err()
 	switch code := s.Code.(type) {
-	case imap.CodeRaw:
-		if code.Name == "REFERRAL" {
-			if err == nil {
-				c.referral = code.Text
-				return nil
-			}
-			return &ReferralError{URLs: strings.Fields(code.Text), Err: err.(*imap.Error)}
+	case imap.CodeReferral:
+		var urls []string
+		for i := range code.URLs {
+			urls = append(urls, code.URLs[i].String())
+		}
+		return c.referred(urls, err)
+	case imap.CodeRaw: // a referral to what is no IMAP server
+		if code.Name == imap.CodeReferralName {
+			return c.referred(strings.Fields(code.Text), err)
 		}
 	case imap.CodeMessageLimit:
 		if err == nil {
@@ -308,6 +310,17 @@ func (c *Client) verdict(s *imapwire.StatusResponse) error {
 		}
 	}
 	return err
+}
+
+// referred is the verdict of a command whose answer names other servers.
+func (c *Client) referred(urls []string, err error) error {
+	if err, ok := err.(*imap.Error); ok {
+		return &ReferralError{URLs: urls, Err: err}
+	}
+	if len(urls) > 0 {
+		c.referral = urls[0]
+	}
+	return nil
 }
 
 // failed is the error of a connection that can be read no more: the server's
@@ -366,8 +379,15 @@ func (c *Client) ask(ctx context.Context, args imapwire.Args) (*answers, error) 
 func (a *answers) next() (r imapwire.Response, done bool, err error) {
 	r, done, err = a.c.next(a.tag)
 	a.over, a.left = done, 0
-	if f, ok := r.(*imapwire.FetchData); ok && f.More {
-		a.left = a.c.conn.Reader().Offset() + f.Sections[len(f.Sections)-1].Size
+	switch r := r.(type) {
+	case *imapwire.FetchData:
+		if r.More {
+			a.left = a.c.conn.Reader().Offset() + r.Sections[len(r.Sections)-1].Size
+		}
+	case *imapwire.URLFetchData:
+		if r.More {
+			a.left = a.c.conn.Reader().Offset() + r.Items[len(r.Items)-1].Size
+		}
 	}
 	return r, done, err
 }

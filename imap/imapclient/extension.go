@@ -80,7 +80,7 @@ func (c *Client) Language(ctx context.Context, ranges ...string) ([]string, erro
 // Comparator chooses how text is compared, by collations in order of preference
 // (RFC 5255 section 4.7), and returns the active one and those that matched.
 func (c *Client) Comparator(ctx context.Context, orders ...string) (active string, matching []string, err error) {
-	d, err := question[imapwire.ComparatorData](c, ctx, "I18NLEVEL=2", &imapwire.Comparator{Orders: orders}, false)
+	d, err := question[imapwire.ComparatorData](c, ctx, imap.CapI18NLevel2, &imapwire.Comparator{Orders: orders}, false)
 	if d == nil {
 		return "", nil, err
 	}

@@ -130,8 +130,8 @@ var extensionCalls = []struct {
 			_, err := c.Enable(ctx, imap.CapQResync)
 			return c.Enabled(imap.CapQResync) && c.Enabled(imap.CapCondStore), err
 		}, true},
-	{"UTF8=ACCEPT", "ENABLE UTF8=ACCEPT", "C: {{a}} ENABLE UTF8=ACCEPT\nS: * ENABLED UTF8=ACCEPT\nS: {{a}} OK done\nC: {{b}} CREATE {9}\nS: +\nC: Entwürfe\nS: {{b}} OK done\n" +
-		"C: {{c}} UID SEARCH SUBJECT {2}\nS: + go\nC: ü\nS: * SEARCH\nS: {{c}} OK done\n",
+	{"UTF8=ACCEPT", "ENABLE UTF8=ACCEPT", "C: {{a}} ENABLE UTF8=ACCEPT\nS: * ENABLED UTF8=ACCEPT\nS: {{a}} OK done\nC: {{b}} CREATE \"Entwürfe\"\nS: {{b}} OK done\n" +
+		"C: {{c}} UID SEARCH SUBJECT \"ü\"\nS: * SEARCH\nS: {{c}} OK done\n",
 		func(ctx context.Context, c *imapclient.Client) (any, error) {
 			if _, err := c.Enable(ctx, imap.CapUTF8Accept); err != nil {
 				return nil, err
@@ -337,6 +337,34 @@ var extensionCalls = []struct {
 			_, err := c.Append(ctx, "INBOX", strings.NewReader("\x00x"), &imap.AppendOptions{Binary: true})
 			return nil, err
 		}, nil},
+	{"GENURLAUTH", "URLAUTH", "C: {{a}} GENURLAUTH imap://joe@example.com/INBOX/;uid=20;urlauth=submit+fred INTERNAL\n" +
+		"S: * GENURLAUTH \"imap://joe@example.com/INBOX/;uid=20;urlauth=submit+fred:internal:91354a473744909de610943775f92038\"\nS: {{a}} OK done\n",
+		func(ctx context.Context, c *imapclient.Client) (any, error) {
+			return c.GenURLAuth(ctx, "INTERNAL", "imap://joe@example.com/INBOX/;uid=20;urlauth=submit+fred")
+		}, []string{"imap://joe@example.com/INBOX/;uid=20;urlauth=submit+fred:internal:91354a473744909de610943775f92038"}},
+	{"RESETKEY", "URLAUTH", "C: {{a}} RESETKEY INBOX INTERNAL\nS: {{a}} OK [URLMECH INTERNAL] done\n",
+		func(ctx context.Context, c *imapclient.Client) (any, error) {
+			return nil, c.ResetKey(ctx, "INBOX", "INTERNAL")
+		}, nil},
+	{"URLFETCH", "URLAUTH", "C: {{a}} URLFETCH imap://x/1 imap://x/2\nS: * URLFETCH \"imap://x/1\" {4}\nS: Si\nS:  \"imap://x/2\" NIL\nS: {{a}} OK done\n",
+		func(ctx context.Context, c *imapclient.Client) (any, error) {
+			var got []string
+			for u, err := range c.FetchURLs(ctx, "imap://x/1", "imap://x/2") {
+				if err != nil {
+					return nil, err
+				}
+				if u.Body == nil {
+					got = append(got, u.URL+" not there")
+					continue
+				}
+				b, err := io.ReadAll(u.Body)
+				if err != nil {
+					return nil, err
+				}
+				got = append(got, u.URL+" "+string(b))
+			}
+			return got, nil
+		}, []string{"imap://x/1 Si\r\n", "imap://x/2 not there"}},
 	{"IDLE refused", "IDLE", "C: {{a}} IDLE\nS: {{a}} NO not now\nC: {{b}} NOOP\nS: {{b}} OK done\n",
 		func(ctx context.Context, c *imapclient.Client) (any, error) {
 			for _, err := range c.Idle(ctx) {
@@ -617,7 +645,7 @@ S: {{c}} OK
 
 // What a server of rev2 alone sends and takes as names.
 func TestRev2Names(t *testing.T) {
-	s, err := testkit.ParseScript("rev2", []byte("S: * OK [CAPABILITY IMAP4rev2] ready\nC: {{a}} LIST \"\" *\nS: * LIST () \"/\" \"Entwürfe & mehr\"\nS: {{a}} OK\nC: {{b}} CREATE {7+}\nC: Grüße\nS: {{b}} OK\n"))
+	s, err := testkit.ParseScript("rev2", []byte("S: * OK [CAPABILITY IMAP4rev2] ready\nC: {{a}} LIST \"\" *\nS: * LIST () \"/\" \"Entwürfe & mehr\"\nS: {{a}} OK\nC: {{b}} CREATE \"Grüße\"\nS: {{b}} OK\n"))
 	require.NoError(t, err)
 	var conn net.Conn = testkit.PlayServer(t, s, testkit.Player{})
 	c, err := imapclient.New(t.Context(), conn, clear)

@@ -36,7 +36,7 @@ func (c *Client) XList(ctx context.Context, reference, pattern string) iter.Seq2
 // to open one is a *ReferralError that says where it is.
 func (c *Client) RemoteList(ctx context.Context, reference, pattern string) iter.Seq2[*imap.MailboxInfo, error] {
 	return func(yield func(*imap.MailboxInfo, error) bool) {
-		if err := c.need(ctx, "MAILBOX-REFERRALS", "RLIST"); err != nil {
+		if err := c.need(ctx, imap.CapMailboxReferrals, "RLIST"); err != nil {
 			yield(nil, err)
 			return
 		}

@@ -205,11 +205,8 @@ func selectCode(s *imap.MailboxStatus, code imap.Code) bool {
 		default:
 			return false
 		}
-	case imap.CodeRaw:
-		if code.Name != "MAILBOXID" {
-			return false
-		}
-		s.MailboxID = strings.Trim(code.Text, "() ")
+	case imap.CodeMailboxID:
+		s.MailboxID = code.ID
 	case imap.CodeAtom:
 		if code != imap.CodeNoModSeq {
 			return false

@@ -60,8 +60,12 @@ func (c *Client) offers(x imap.Capability) bool {
 		return c.caps.Has(imap.CapMetadata)
 	case x == imap.CapUTF8Accept:
 		return c.caps.Has(imap.CapUTF8Only) // RFC 6855 section 6
-	case x == imap.CapAppendLimit, x == imap.CapQuota:
-		return len(c.caps.Values(string(x))) > 0 || x == imap.CapQuota && len(c.caps.Values("QUOTA=RES-STORAGE")) > 0
+	case x == imap.CapAppendLimit:
+		if _, ok := c.caps.Number(imap.CapAppendLimitKey); ok {
+			return true
+		}
+	case x == imap.CapQuota:
+		return len(c.caps.QuotaResources()) > 0 // RFC 9208 section 3
 	}
 	return c.caps.Has(imap.CapIMAP4rev2) && slices.Contains(inRev2, x)
 }

@@ -49,6 +49,9 @@ A user name with an at sign in it is written as it is: imaps://ann@a.example@mai
                        alone are left alone
   -dry-run             say what would be done, and do nothing
   -ca FILE             trust the certificates in FILE too
+  -no-binding          do not bind the login to the TLS connection: for servers that
+                       offer it (SCRAM-SHA-256-PLUS) and then refuse every login, as
+                       Cyrus 3.6 does under TLS 1.3
   -quiet               no progress, no summary; errors alone
 
 A folder with a special use (Sent, Trash, ...) goes to the folder of the same use
@@ -74,7 +77,7 @@ type config struct {
 	folders, exclude           patterns
 	subscribed, mirror, dryRun bool
 	ca                         string
-	quiet                      bool
+	noBinding, quiet           bool
 }
 
 type patterns []string
@@ -99,6 +102,7 @@ func parseArgs(args []string, stdout io.Writer) (*config, error) {
 	fs.BoolVar(&c.mirror, "mirror", false, "")
 	fs.BoolVar(&c.dryRun, "dry-run", false, "")
 	fs.StringVar(&c.ca, "ca", "", "")
+	fs.BoolVar(&c.noBinding, "no-binding", false, "")
 	fs.BoolVar(&c.quiet, "quiet", false, "")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -119,9 +119,13 @@ func (c *config) connect(ctx context.Context, p place, passwordFile, variable st
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", p, err)
 	}
+	credentials := &sasl.Credentials{User: p.user, Password: secret}
+	if c.noBinding {
+		credentials.Forbid = []string{"SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS", "SCRAM-SHA-512-PLUS"}
+	}
 	o := &imapclient.Options{
 		TLS:  p.tls,
-		Auth: &sasl.Credentials{User: p.user, Password: secret},
+		Auth: credentials,
 		// The mode says so: imap+clear.
 		AllowCleartext: p.tls == imapclient.Disabled,
 	}
@@ -140,6 +144,9 @@ func (c *config) connect(ctx context.Context, p place, passwordFile, variable st
 		o.TLSConfig = &tls.Config{RootCAs: pool}
 	}
 	client, err := imapclient.Dial(ctx, p.addr, o)
+	if refused(err) && !c.noBinding && p.tls != imapclient.Disabled {
+		return nil, fmt.Errorf("%v: %w (if the password is right, try -no-binding)", p, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%v: %w", p, err)
 	}

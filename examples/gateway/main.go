@@ -53,7 +53,8 @@ off, the client is told to try again.
   -upstream-ca FILE the authorities to trust for upstream, in PEM
   -upstream-name N  the name in upstream's certificate
   -tell HOW         tell upstream who the client is: xclient, proxy (the PROXY
-                    protocol, version 2) or off (off)
+                    protocol, version 2) or off (off). EHLO then has the
+                    client's name too.
   -trust PREFIX     take XCLIENT from these networks (may be repeated)
   -trust-proxy PREFIX
                     expect the PROXY protocol from these networks (may be

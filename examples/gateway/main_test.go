@@ -318,12 +318,14 @@ func TestLMTP(t *testing.T) {
 
 func TestTell(t *testing.T) {
 	for _, how := range []string{"xclient", "proxy"} {
-		seen := make(chan string, 4)
-		accept := smtpserver.MessageFunc(func(context.Context, *smtp.Envelope, io.Reader) error { return nil })
+		seen, helo := make(chan string, 4), make(chan string, 4)
 		s := &smtpserver.Server{Backend: smtpserver.BackendFunc(func(ctx context.Context, c *smtpserver.Conn) (smtpserver.Session, error) {
 			host, _, _ := net.SplitHostPort(c.RemoteAddr().String())
 			seen <- host
-			return accept.NewSession(ctx, c)
+			return smtpserver.MessageFunc(func(context.Context, *smtp.Envelope, io.Reader) error {
+				helo <- c.HeloName()
+				return nil
+			}).NewSession(ctx, c)
 		})}
 		loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 		if how == "proxy" {
@@ -348,6 +350,7 @@ func TestTell(t *testing.T) {
 			_, err = c.Send(t.Context(), env, strings.NewReader(letter))
 			require.NoError(t, err)
 			require.Eventually(t, func() bool { return len(seen) > 0 && <-seen == client }, 10*time.Second, time.Millisecond, how)
+			require.Equal(t, "client.example.test", <-helo)
 		}
 		require.NoError(t, c.Quit(t.Context()))
 	}
@@ -370,7 +373,7 @@ func (l *lines) Read(p []byte) (n int, err error) {
 }
 
 func TestMemory(t *testing.T) {
-	const size = 256 << 20
+	const size = 64 << 20
 	const header = "Subject: large\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n"
 	message := func() io.Reader { return io.MultiReader(strings.NewReader(header), &lines{left: size}) }
 	var peak, octets atomic.Int64

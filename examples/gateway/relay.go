@@ -89,6 +89,9 @@ func (s *session) connect(ctx context.Context) error {
 		local, _ := netip.ParseAddrPort(s.conn.LocalAddr().String())
 		o.Proxy = &smtpclient.ProxyHeader{Source: client, Destination: netip.AddrPortFrom(local.Addr().Unmap(), local.Port())}
 	}
+	if helo := s.conn.HeloName(); helo != "" && (s.proxy || s.xclient) {
+		o.HelloName = helo
+	}
 	c, err := smtpclient.Dial(ctx, s.upstream, &o)
 	if err == nil && s.xclient {
 		addr := client.Addr().WithZone("").String()

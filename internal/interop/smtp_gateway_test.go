@@ -309,3 +309,39 @@ func TestGatewayManners(t *testing.T) {
 	r = run(t, home, "", path, "-upstream", "127.0.0.1:25", "-listen", l.Addr().String())
 	require.Equal(t, 1, r.code, r.out)
 }
+
+// Postfix behind the gateway hears who the client is, by XCLIENT and by the
+// PROXY protocol, and refuses what it would refuse that client.
+func TestGatewayPostfix(t *testing.T) {
+	b := startPeer(t)
+	ports := map[string]string{"xclient": fmt.Sprint(freePort(t)), "proxy": fmt.Sprint(freePort(t))}
+	startPostfix(t, []string{
+		"smtpd_relay_restrictions = permit_mynetworks, reject", "mynetworks = 127.0.0.0/8, 192.0.2.7/32", "smtpd_recipient_restrictions = check_recipient_access inline:{ nobody@=REJECT }",
+		"transport_maps = inline:{ { plain.test = smtp:[localhost]:" + b.port + " } }",
+	},
+		"127.0.0.1:"+ports["xclient"]+" inet n - n - - smtpd -o smtpd_authorized_xclient_hosts=127.0.0.0/8",
+		"127.0.0.1:"+ports["proxy"]+" inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy")
+	for how, port := range ports {
+		t.Run(how, func(t *testing.T) {
+			g := startGateway(t, "127.0.0.1:"+port, "tag [x]\n", "-tell", how, "-trust", "127.0.0.0/8")
+			c, err := smtpclient.Dial(t.Context(), g.addr["smtp"], clientOptions)
+			require.NoError(t, err)
+			require.NoError(t, c.XClient(t.Context(), smtp.Param{Name: "ADDR", Value: "192.0.2.7"}))
+			res, err := c.Send(t.Context(), envelope(t, "ada@plain.test", "bob@plain.test", "nobody@plain.test"), strings.NewReader(letter))
+			require.NoError(t, err)
+			require.NoError(t, res.Recipients[0].Err)
+			require.ErrorContains(t, res.Recipients[1].Err, "554 5.7.1 <nobody@plain.test>: Recipient address rejected")
+			got := b.one(t)
+			require.Equal(t, strings.Replace(letter, "Subject: dots", "Subject: [x] dots", 1), untraced(got.Data))
+			first, _, _ := strings.Cut(string(got.Data), ";")
+			require.Contains(t, first, "from client.example.test (")
+			require.Contains(t, first, "by mx.example.test (Postfix)")
+			require.Contains(t, first, "[192.0.2.7]")
+			require.NoError(t, c.XClient(t.Context(), smtp.Param{Name: "ADDR", Value: "192.0.2.8"}))
+			_, err = c.Send(t.Context(), envelope(t, "ada@plain.test", "bob@plain.test"), strings.NewReader(letter))
+			require.ErrorContains(t, err, "554 5.7.1")
+			require.NoError(t, c.Quit(t.Context()))
+			require.Empty(t, b.Messages())
+		})
+	}
+}

@@ -124,6 +124,15 @@ func TestManyParts(t *testing.T) {
 	require.NoError(t, err)
 }
 
+func TestManyOptions(t *testing.T) {
+	for _, in := range []string{"LIST (%s) \"\" *", "LIST \"\" * RETURN (%s)", "SEARCH RETURN (%s) ALL", "FETCH 1 UID (%s)", "SORT (%s) UTF-8 ALL", "ESEARCH IN (selected (%s)) ALL"} {
+		for n, ok := range map[int]bool{maxOptions: true, maxOptions + 1: false} {
+			_, err := ParseCommand([]byte("a "+strings.Replace(in, "%s", strings.TrimSpace(strings.Repeat("X ", n)), 1)), nil)
+			assert.Equal(t, ok, err == nil, "%s: %v", in, err)
+		}
+	}
+}
+
 // What a reader keeps between responses does not grow with what it was sent.
 func TestReaderKeepsLittle(t *testing.T) {
 	var in strings.Builder

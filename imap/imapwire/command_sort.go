@@ -84,7 +84,7 @@ func (p *parser) sort(uid bool) Args {
 		c.Extended = true
 		c.Return = p.searchReturn()
 	}
-	p.list(func() {
+	p.options(func() {
 		var k imap.SortKey
 		word := p.word()
 		if word == "REVERSE" {
@@ -126,7 +126,7 @@ func (p *parser) esearch() Args {
 				break
 			}
 			if b, ok := p.Peek(); ok && b == '(' {
-				p.list(func() {
+				p.options(func() {
 					x := imap.RawItem{Name: p.word()}
 					if at := p.Pos(); p.SP() {
 						if b, ok := p.Peek(); ok && (b == '(' || classDigit[b]) {

@@ -82,7 +82,7 @@ func (p *parser) metadataOption() bool {
 }
 
 func (p *parser) metadataOptions(c *GetMetadata) {
-	p.list(func() {
+	p.options(func() {
 		name := p.word()
 		switch name {
 		case "MAXSIZE":

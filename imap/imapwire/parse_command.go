@@ -318,7 +318,7 @@ func (p *parser) listCommand() Args {
 	p.ExpectSP()
 	if b, ok := p.Peek(); ok && b == '(' {
 		c.Extended = true
-		p.list(func() { c.Select = append(c.Select, p.option()) })
+		p.options(func() { c.Select = append(c.Select, p.option()) })
 		p.ExpectSP()
 	}
 	c.Reference = p.mailbox()
@@ -333,7 +333,7 @@ func (p *parser) listCommand() Args {
 		c.Extended = true
 		p.ExpectFold("RETURN")
 		p.ExpectSP()
-		p.list(func() {
+		p.options(func() {
 			r := ListReturn{Name: p.word()}
 			switch r.Name {
 			case imap.ListStatus:

@@ -20,7 +20,7 @@ func (p *parser) search(uid bool) Args {
 
 // searchReturn is the options behind RETURN, with the space behind them.
 func (p *parser) searchReturn() (out []imap.SearchReturn) {
-	p.list(func() {
+	p.options(func() {
 		r := imap.SearchReturn{Name: p.word()}
 		switch r.Name {
 		case imap.ReturnPartial:
@@ -263,7 +263,7 @@ func (p *parser) fetch(uid bool) Args {
 	if !p.SP() {
 		return c
 	}
-	p.list(func() {
+	p.options(func() {
 		switch name := p.word(); name {
 		case "CHANGEDSINCE":
 			p.ExpectSP()

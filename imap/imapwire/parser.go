@@ -439,6 +439,22 @@ func (p *parser) list(item func()) {
 	}
 }
 
+// maxOptions is how many options a command's list of them may have.
+const maxOptions = 100
+
+// options is list for options, each of which costs many times what a client
+// sends.
+func (p *parser) options(item func()) {
+	n := 0
+	p.list(func() {
+		if n++; n > maxOptions {
+			p.FailMsg("more than 100 options")
+			return
+		}
+		item()
+	})
+}
+
 // raw moves over one value of any kind: an atom, a string, or a list, nested
 // as deep as the parser allows; and returns it as it stands.
 func (p *parser) raw() string {

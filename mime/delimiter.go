@@ -2,31 +2,73 @@ package mime
 
 // Delimiter lines of multiparts (RFC 2046 section 5.1.1), and what the scanner has to know of a Content-Type.
 
-import (
-	"bytes"
-	"hash/maphash"
-)
+import "bytes"
 
-// hashedDepth is the nesting from which boundaries are compared by hash first, so that the cost of a line does not grow
-// with the depth.
-const hashedDepth = 4
+type boundary struct {
+	text  []byte
+	level int // index of the multipart in Scanner.stack
+	outer int // index of the next boundary outwards with the same text, -1 for none; kept while Scanner.byText is
+}
 
-// delimiter tells whether the line at b[at:] is a delimiter of an open multipart: the index in bounds (or -1), the line's
-// end, and whether it is a close delimiter. more says that the line's end is not in b though it may come.
-func (s *Scanner) delimiter(b []byte, at int) (index, end int, closing, more bool) {
+// The number of open boundaries up to which each is compared with a line. byText finds one of more, so that the cost of a
+// line does not grow with the depth.
+const shallow = 4
+
+// open adds the boundary of a multipart.
+func (s *Scanner) open(text []byte, level int) {
+	s.bounds = append(s.bounds, boundary{text: text, level: level, outer: -1})
+	s.aimed = false
+	first := len(s.bounds) - 1
+	if s.byText == nil {
+		if first < shallow {
+			return
+		}
+		s.byText = make(map[string]int)
+		first = 0
+	}
+	for i := first; i < len(s.bounds); i++ {
+		bd := &s.bounds[i]
+		if o, ok := s.byText[string(bd.text)]; ok {
+			bd.outer = o
+		}
+		s.byText[string(bd.text)] = i
+	}
+}
+
+// closeTo takes away all but the n outermost boundaries.
+func (s *Scanner) closeTo(n int) {
+	if n == len(s.bounds) {
+		return
+	}
+	s.aimed = false
+	if s.byText != nil {
+		for i := len(s.bounds) - 1; i >= n; i-- {
+			if bd := &s.bounds[i]; bd.outer >= 0 {
+				s.byText[string(bd.text)] = bd.outer
+			} else {
+				delete(s.byText, string(bd.text))
+			}
+		}
+	}
+	s.bounds = s.bounds[:n]
+}
+
+// boundaryLine reads the line at b[at:], which begins with two dashes: what stands behind them, the same without the dashes
+// of a close delimiter at its end (empty where it has none), and the line's end, or 0 where the line is too long or empty. more
+// says that the line's end is not in b though it may come.
+func (s *Scanner) boundaryLine(b []byte, at int) (text, closed []byte, end int, more bool) {
 	l := b[at:min(len(b), at+s.lim.BoundaryLine)]
 	i := bytes.IndexByte(l, '\n')
 	if i < 0 {
 		if len(l) == s.lim.BoundaryLine {
-			return -1, 0, false, false
+			return nil, nil, 0, false
 		}
 		if !s.eof {
-			return -1, 0, false, true
+			return nil, nil, 0, true
 		}
 		i = len(l) - 1
 	}
-	end = at + i + 1
-	text := l[2 : i+1]
+	text = l[2 : i+1]
 	for n := len(text); n > 0; n-- {
 		if c := text[n-1]; c != ' ' && c != '\t' && c != '\r' && c != '\n' {
 			break
@@ -34,40 +76,38 @@ func (s *Scanner) delimiter(b []byte, at int) (index, end int, closing, more boo
 		text = text[:n-1]
 	}
 	if len(text) == 0 {
-		return -1, 0, false, false
+		return nil, nil, 0, false
 	}
-	closed := text[:0]
+	closed = text[:0]
 	if n := len(text); n > 2 && text[n-1] == '-' && text[n-2] == '-' {
 		closed = text[:n-2]
 	}
-	var h, hc uint64
+	return text, closed, at + i + 1, false
+}
+
+// delimiter tells whether the line at b[at:], which begins with two dashes, is a delimiter of an open multipart: the index in
+// bounds (or -1) of the innermost it may belong to, the line's end, and whether it is a close delimiter. more is as in
+// boundaryLine.
+func (s *Scanner) delimiter(b []byte, at int) (index, end int, closing, more bool) {
+	text, closed, end, more := s.boundaryLine(b, at)
+	if end == 0 {
+		return -1, 0, false, more
+	}
+	if len(s.bounds) > shallow {
+		i, ok := s.byText[string(text)]
+		if !ok {
+			i = -1
+		}
+		if k, ok := s.byText[string(closed)]; ok && k > i {
+			return k, end, true, false
+		}
+		return i, end, false, false
+	}
 	for i := len(s.bounds) - 1; i >= 0; i-- {
-		bd := &s.bounds[i]
-		switch {
-		case len(bd.text) == len(text):
-			if bd.level >= hashedDepth {
-				if h == 0 {
-					h = maphash.Bytes(s.seed, text)
-				}
-				if h != bd.hash {
-					continue
-				}
-			}
-			if bytes.Equal(bd.text, text) {
-				return i, end, false, false
-			}
-		case len(bd.text) == len(closed):
-			if bd.level >= hashedDepth {
-				if hc == 0 {
-					hc = maphash.Bytes(s.seed, closed)
-				}
-				if hc != bd.hash {
-					continue
-				}
-			}
-			if bytes.Equal(bd.text, closed) {
-				return i, end, true, false
-			}
+		if bd := s.bounds[i].text; bytes.Equal(bd, text) {
+			return i, end, false, false
+		} else if bytes.Equal(bd, closed) {
+			return i, end, true, false
 		}
 	}
 	return -1, 0, false, false
@@ -78,10 +118,8 @@ func (s *Scanner) ownDelimiter(b []byte) bool {
 	if len(s.ct.boundary) == 0 || !bytes.HasPrefix(b[2:], s.ct.boundary) {
 		return false
 	}
-	s.bounds = append(s.bounds, boundary{text: s.ct.boundary})
-	i, _, _, _ := s.delimiter(b, 0)
-	s.bounds = s.bounds[:len(s.bounds)-1]
-	return i >= 0
+	text, closed, end, _ := s.boundaryLine(b, 0)
+	return end > 0 && (bytes.Equal(text, s.ct.boundary) || bytes.Equal(closed, s.ct.boundary))
 }
 
 // contentField notes what the scanner has to know of a Content-Type or Content-Transfer-Encoding field.

@@ -5,7 +5,6 @@ package mime
 import (
 	"bytes"
 	"errors"
-	"hash/maphash"
 	"io"
 )
 
@@ -79,12 +78,6 @@ type entity struct {
 	start    int64
 }
 
-type boundary struct {
-	text  []byte
-	hash  uint64
-	level int // index of the multipart in Scanner.stack
-}
-
 type scanState uint8
 
 const (
@@ -110,8 +103,10 @@ type Scanner struct {
 	bol   bool // buf[pos] begins a line that may be a delimiter
 
 	stack  []entity
-	bounds []boundary // of the open multiparts, innermost last
-	parts  int
+	bounds []boundary     // of the open multiparts, innermost last
+	byText map[string]int // the innermost of bounds of a text; made when there are more than shallow
+	search
+	parts int
 
 	target   int // scanUnwind: index of the entity to come back to; -1 ends the message
 	delim    int // scanUnwind: octets of the delimiter line behind the entities' end
@@ -128,7 +123,6 @@ type Scanner struct {
 	lim     *Limits
 	defects []Defect
 	reached uint32 // the limits among the defects
-	seed    maphash.Seed
 
 	stackArr [8]entity
 	boundArr [4]boundary
@@ -315,11 +309,11 @@ func (s *Scanner) boundary(t *Token) {
 	switch {
 	case s.closing:
 		e.closed = true
-		s.bounds = s.bounds[:len(s.bounds)-1]
+		s.closeTo(len(s.bounds) - 1)
 		s.state = scanContent
 	case s.parts >= s.lim.Parts:
 		s.defect(DefectLimitParts, s.offset())
-		s.bounds = s.bounds[:0]
+		s.closeTo(0)
 		e.closed = true
 		s.state = scanContent
 	default:
@@ -556,14 +550,7 @@ func (s *Scanner) headerEnd(t *Token, n int, missing bool) {
 			return
 		}
 		e.kind, e.digest, e.preamble = entityMultipart, s.ct.digest, true
-		bd := boundary{text: s.ct.boundary, level: level}
-		if level >= hashedDepth {
-			if s.seed == (maphash.Seed{}) {
-				s.seed = maphash.MakeSeed()
-			}
-			bd.hash = maphash.Bytes(s.seed, bd.text)
-		}
-		s.bounds = append(s.bounds, bd)
+		s.open(s.ct.boundary, level)
 	case s.ct.message:
 		if s.encoded {
 			s.defect(DefectEncodedComposite, e.start)
@@ -611,13 +598,18 @@ func (s *Scanner) content(t *Token) bool {
 			s.take(t, kind, n-s.pos, bytes.Count(b[s.pos:], newline))
 			return true
 		}
-		line := s.pos
+		line, lines := s.pos, 0 // lines is the LF octets before line, or in all of b
 		if !s.bol {
-			line = nextLine(b, line)
+			if line = nextLine(b, line); line >= 0 {
+				lines = 1
+			}
 		}
 		cand := false // the line at hand may be a delimiter and its end is not known
 		for line >= 0 {
-			if line = dashedLine(b, line); line < 0 {
+			var nl int
+			line, nl = s.seek(b, line)
+			lines += nl
+			if line < 0 {
 				break
 			}
 			if len(b)-line < 2 {
@@ -626,19 +618,16 @@ func (s *Scanner) content(t *Token) bool {
 			}
 			i, end, closing, more := s.delimiter(b, line)
 			if i >= 0 {
-				return s.found(t, kind, i, line, end, bytes.Count(b[s.pos:line], newline), closing)
+				return s.found(t, kind, i, line, end, lines, closing)
 			}
 			if more {
 				cand = true
 				break
 			}
-			line = nextLine(b, line)
+			if line = nextLine(b, line); line >= 0 {
+				lines++
+			}
 		}
-		upTo := len(b)
-		if cand && !s.eof {
-			upTo = line
-		}
-		lines := bytes.Count(b[s.pos:upTo], newline)
 		if s.eof {
 			if s.pos == len(b) {
 				s.target, s.delim, s.state = -1, 0, scanUnwind
@@ -679,36 +668,6 @@ func nextLine(b []byte, at int) int {
 	return -1
 }
 
-var dashes = []byte("--")
-
-// dashedLine returns the start of the first line, of those from the line at b[line:] on, that begins with two dashes or of
-// which b is too short to tell; -1 if there is none. It looks for dashes, which most bodies have fewer of than lines, and
-// leaves a line at the first pair that is not at its start, so that each octet is looked at twice at most.
-func dashedLine(b []byte, line int) int {
-	at := line
-	for {
-		i := bytes.Index(b[at:], dashes)
-		if i < 0 {
-			break
-		}
-		i += at
-		if i == line || b[i-1] == '\n' {
-			return i
-		}
-		if at = nextLine(b, i); at < 0 {
-			return -1
-		}
-	}
-	n := len(b)
-	if n > at && b[n-1] == '-' {
-		n--
-	}
-	if n == line || b[n-1] == '\n' {
-		return n
-	}
-	return -1
-}
-
 // found is content's end at a delimiter.
 func (s *Scanner) found(t *Token, kind Kind, index, line, end, lines int, closing bool) bool {
 	ce, nl := line, 0
@@ -719,7 +678,7 @@ func (s *Scanner) found(t *Token, kind Kind, index, line, end, lines int, closin
 			ce--
 		}
 	}
-	s.bounds = s.bounds[:index+1]
+	s.closeTo(index + 1)
 	s.target = s.bounds[index].level
 	s.closing = closing
 	s.delimNew = nl

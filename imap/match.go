@@ -9,6 +9,7 @@ import "strings"
 type ListPattern struct {
 	pattern string
 	delim   string
+	least   int // octets of the shortest name that can match
 }
 
 // CompileList makes a pattern ready. reference and pattern are joined as RFC
@@ -29,15 +30,21 @@ func CompileList(reference, pattern string, delim rune) *ListPattern {
 		}
 		b.WriteByte(c)
 		last = c
+		if c != '*' && c != '%' {
+			p.least++
+		}
 	}
 	p.pattern = b.String()
 	return p
 }
 
 // Match reports whether name matches. INBOX, alone or as the first component,
-// is compared without regard to case. The cost is at most the pattern's length
-// times the name's, whatever they are.
+// is compared without regard to case. The cost is at most the square of the
+// name's length, whatever the pattern.
 func (p *ListPattern) Match(name string) bool {
+	if len(name) < p.least {
+		return false
+	}
 	if len(name) >= len(Inbox) && equalFold(name[:len(Inbox)], Inbox) {
 		if rest := name[len(Inbox):]; rest == "" || p.delim != "" && strings.HasPrefix(rest, p.delim) {
 			return p.match(name, len(Inbox))

@@ -2,6 +2,7 @@ package imap
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -151,4 +152,18 @@ func TestCodeNames(t *testing.T) {
 		assert.Equal(t, name, c.CodeName())
 	}
 	assert.Equal(t, "INPROGRESS", CodeInProgressAtom.CodeName())
+}
+
+// A pattern longer than a name costs nothing.
+func TestListPatternLonger(t *testing.T) {
+	p := CompileList("", strings.Repeat("a%*", 100_000), '/')
+	for range 10_000 {
+		assert.False(t, p.Match("Archive/2020"))
+	}
+	assert.True(t, CompileList("", "a%*b%*", '/').Match("ab"))
+	assert.True(t, CompileList("a", "b", '/').Match("ab"))
+	assert.False(t, CompileList("a", "b", '/').Match("a"))
+	assert.True(t, CompileList("", "*", '/').Match(""))
+	assert.True(t, CompileList("", "inbox%", '/').Match("INBOX"))
+	assert.True(t, CompileList("", "é%", 'é').Match("é"))
 }

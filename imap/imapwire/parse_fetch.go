@@ -195,9 +195,11 @@ func (p *parser) objectID() string {
 	return s
 }
 
-// bracketAtt is an item with a bracket behind its name, which begins at at.
+// bracketAtt is an item with a bracket behind its name, which begins at at. A
+// section that is not known here is kept as it is.
 func (p *parser) bracketAtt(f *FetchData, at int, name []byte) {
 	var s SectionData
+	bracket := p.Lexer
 	switch {
 	case wire.EqualFold(name, "BODY"):
 		sec := p.section()
@@ -211,26 +213,16 @@ func (p *parser) bracketAtt(f *FetchData, at int, name []byte) {
 	case wire.EqualFold(name, "BINARY.SIZE"):
 		s.Item = &imap.BinarySize{Part: p.part()}
 		p.ExpectByte(']')
+	}
+	if s.Item == nil || p.failed() {
+		p.Lexer = bracket
+		p.rawAtt(f, at)
+		return
+	}
+	if _, ok := s.Item.(*imap.BinarySize); ok {
 		p.sp()
 		s.Size = p.numberSize()
 		f.Sections = append(f.Sections, s)
-		return
-	default:
-		for !p.Byte(']') {
-			if !p.Skip(1) {
-				return
-			}
-		}
-		end := p.Pos()
-		p.sp()
-		from := p.Pos()
-		p.skipValue()
-		if !p.failed() {
-			f.Extended = append(f.Extended, imap.RawItem{Name: p.str(at, end), Value: p.str(from, p.Pos())})
-		}
-		return
-	}
-	if p.failed() {
 		return
 	}
 	if p.emptySection() {
@@ -239,6 +231,22 @@ func (p *parser) bracketAtt(f *FetchData, at int, name []byte) {
 	}
 	p.sp()
 	p.sectionValue(f, s)
+}
+
+// rawAtt is an item whose bracket is open and whose name begins at at.
+func (p *parser) rawAtt(f *FetchData, at int) {
+	for !p.Byte(']') {
+		if !p.Skip(1) {
+			return
+		}
+	}
+	end := p.Pos()
+	p.sp()
+	from := p.Pos()
+	p.skipValue()
+	if !p.failed() {
+		f.Extended = append(f.Extended, imap.RawItem{Name: p.str(at, end), Value: p.str(from, p.Pos())})
+	}
 }
 
 // sectionValue is the octets of a section.

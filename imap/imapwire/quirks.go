@@ -229,7 +229,9 @@ func fetchLine(line []byte) bool {
 	}
 	line = line[2:]
 	line = line[classDigit.Span(line):]
-	return len(line) > 6 && wire.EqualFold(line[:7], " FETCH ") || len(line) > 9 && wire.EqualFold(line[:10], " UIDFETCH ")
+	word := bytes.TrimLeft(line, " ")
+	n := classAtom.Span(word)
+	return len(word) < len(line) && n < len(word) && (wire.EqualFold(word[:n], "FETCH") || wire.EqualFold(word[:n], "UIDFETCH"))
 }
 
 // laxDate is the date in INTERNALDATE; Domino sends "00-Jan-0000", for which ok

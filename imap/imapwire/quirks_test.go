@@ -247,6 +247,20 @@ func TestResponseDepth(t *testing.T) {
 	require.Error(t, err)
 }
 
+// However a FETCH is spaced, its sections stream.
+func TestFetchLine(t *testing.T) {
+	for in, want := range map[string]bool{
+		"* 1 FETCH (BODY[] {9}": true, "\x00* 12  fetch(BODY[] {9}": true, "* 1 UIDFETCH (": true, "*  FETCH (": true,
+		"* 1 FETCHED (": false, "* 1FETCH (": false, "* 1 FETCH": false, "1 FETCH (": false, "* LIST () x": false, "*": false, "": false,
+	} {
+		assert.Equal(t, want, fetchLine([]byte(in)), in)
+	}
+	c := responses(strings.NewReader("* 1  FETCH(BODY[] {60}\r\n"+strings.Repeat("x", 60)+")\r\n* 4 EXISTS\r\n"), ResponseLimits{Buffer: 50, Literal: 50})
+	r, err := c.Read()
+	require.NoError(t, err)
+	assert.True(t, r.(*FetchData).More)
+}
+
 // Exchange repeats a tagged OK; Yandex says BYE without end.
 func TestRepeatedLines(t *testing.T) {
 	c := responses(strings.NewReader("A1 OK done\r\nA1 OK done\r\n"+strings.Repeat("* BYE x\r\n", 10_000)), ResponseLimits{})

@@ -134,6 +134,8 @@ func responseCases(t testing.TB) []responseCase {
 				{Item: &imap.BinarySection{Part: []int{3}, Partial: &imap.Partial{Offset: 1, Count: -1}}, Body: []byte{0, 1}, Size: 2},
 				{Item: &imap.BinarySize{Part: []int{3}}, Size: 9},
 				{Item: imap.FetchRFC822, Body: []byte("x"), Size: 1}}}, true},
+		{`* 12 FETCH (BODY[1.FOO] "abc" BINARY[x] NIL BODY[HEADER.FIELDS] {1}` + "\r\na UID 3)", &FetchData{Seq: 12, Has: HasUID, UID: 3, Extended: []imap.RawItem{
+			{Name: "BODY[1.FOO]", Value: `"abc"`}, {Name: "BINARY[x]", Value: "NIL"}, {Name: "BODY[HEADER.FIELDS]", Value: "{1}\r\na"}}}, false},
 		{`* 12 FETCH (BODY[TEXT] "abc" X-LABELS (\Inbox "a b") ANNOTATION[1] (x))`, &FetchData{Seq: 12,
 			Sections: []SectionData{{Item: &imap.BodySection{Specifier: imap.PartText}, Body: []byte("abc"), Size: 3}},
 			Extended: []imap.RawItem{{Name: "X-LABELS", Value: `(\Inbox "a b")`}, {Name: "ANNOTATION[1]", Value: "(x)"}}}, false},

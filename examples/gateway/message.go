@@ -112,7 +112,7 @@ type inspector struct {
 
 	pending []byte // borrowed from the scanner
 	skip    int    // octets of the header, which was read before
-	fields  []byte // of the part that is being read, those that matter
+	typed   bool   // the part that is being read has a Content-Type
 	defects int    // of the scanner, those that were looked at
 	err     error
 }
@@ -156,14 +156,15 @@ func (x *inspector) next() error {
 	}
 	switch t.Kind {
 	case mime.KindEntityStart:
-		x.fields = x.fields[:0]
+		x.typed = false
 	case mime.KindField:
-		name := string(t.Raw[:t.NameLen])
-		if strings.EqualFold(name, "Content-Type") || strings.EqualFold(name, "Content-Disposition") {
-			x.fields = append(x.fields[:min(len(x.fields), maxHeader)], t.Raw...)
+		if len(x.conds) > 0 {
+			x.field(t.Raw, string(t.Raw[:t.NameLen]))
 		}
 	case mime.KindHeaderEnd:
-		x.attachment()
+		if !x.typed {
+			x.attached("text/plain", "")
+		}
 	}
 	if len(x.conds) > 0 && x.opaque() {
 		x.pending = nil
@@ -189,22 +190,41 @@ func (x *inspector) opaque() bool {
 	})
 }
 
-func (x *inspector) attachment() {
-	h := mime.ParseHeader(x.fields)
-	ct := h.ContentType()
-	d, _ := h.Disposition()
-	names := make([]string, 0, 2)
-	if name, ok := d.Params.Get("filename"); ok {
-		names = append(names, name)
+// field looks at a field of a part. Readers of mail differ in which of two
+// fields or parameters they follow, so each counts.
+func (x *inspector) field(raw []byte, name string) {
+	isType := strings.EqualFold(name, "Content-Type")
+	if !isType && !strings.EqualFold(name, "Content-Disposition") {
+		return
 	}
-	if name, ok := ct.Params.Get("name"); ok || len(names) == 0 {
-		names = append(names, name)
+	h := mime.ParseHeader(raw)
+	if isType {
+		x.typed = true
+		x.attached(h.ContentType().MediaType(), "")
 	}
+	f, _ := h.Get(name)
+	_, value, _ := strings.Cut(f.Unfolded(), ";")
+	d, _ := mime.ParseDisposition("any;" + value) // also if the field does not begin as it should
+	params := d.Params
+	// The whole for what is in pieces, and one by one for what comes twice.
+	x.names(params)
+	for i := range params {
+		x.names(params[i : i+1])
+	}
+}
+
+func (x *inspector) names(params mime.Params) {
+	for _, name := range []string{"name", "filename"} {
+		if value, ok := params.Get(name); ok {
+			x.attached("", strings.TrimRight(value, ". "))
+		}
+	}
+}
+
+func (x *inspector) attached(mediaType, name string) {
 	for _, c := range x.conds {
-		for _, name := range names {
-			if !x.f.seen[c] && c.attached(ct.MediaType(), strings.TrimRight(name, ". ")) {
-				x.f.seen[c] = true
-			}
+		if !x.f.seen[c] && c.attached(mediaType, name) {
+			x.f.seen[c] = true
 		}
 	}
 }

@@ -115,6 +115,7 @@ func TestRules(t *testing.T) {
 	deep := strings.Repeat("Content-Type: message/rfc822\r\n\r\n", 200)
 	many := part + "\r\n\r\n" + strings.Repeat("--b\r\n\r\n", 10001)
 	long := part + strings.Repeat("b", 300<<10)
+	const refused = "stream smtp: 550 5.7.1 refused by a rule of this gateway"
 	const opaque = "stream smtp: 554 5.6.0 the message has too many parts, or nested too deep, to look for attachments"
 	for _, x := range []struct{ rules, from, to, message, want string }{
 		{"", "a@x.example", "b@y.example", plain, ""},
@@ -122,6 +123,11 @@ func TestRules(t *testing.T) {
 		{"tag x attachment=*.exe", "a@x.example", "b@z.example", many, opaque},
 		{"reject attachment=*.exe", "a@x.example", "b@z.example", part + "\r\n\r\n--b\r\n" + long + "\r\n\r\n", opaque},
 		{"reject size=100M", "a@x.example", "b@z.example", deep + many, ""},
+		{"reject attachment=*.exe", "a@x.example", "b@z.example", "Content-Disposition: inline; filename=a.txt\r\nContent-Disposition: attachment; filename=a.txt; FILENAME=\"a.exe. \"\r\n\r\n", refused},
+		{"reject attachment=*.exe", "a@x.example", "b@z.example", "Content-Type: text/plain\r\nContent-Type: ; name=a.exe\r\n\r\n", refused},
+		{"reject attachment=*.exe", "a@x.example", "b@z.example", "Content-Type: a/b; name*0=a.e;\r\n name*1=xe\r\n\r\n", refused},
+		{"reject attachment=*.exe", "a@x.example", "b@z.example", "Content-Type: a/b; filename=\"=?utf-8?Q?a=2Eexe?=\"\r\n\r\n", refused},
+		{"reject attachment=text/plain", "a@x.example", "b@z.example", "Subject: x\r\n\r\n", refused},
 		{"reject from=*@X.example", "a@x.example", "b@y.example", plain, "early smtp: 550 5.7.1 refused by a rule of this gateway"},
 		{"reject from=<>", "<>", "b@y.example", plain, "early smtp: 550 5.7.1 refused by a rule of this gateway"},
 		{"reject !to=*@y.example,*@z.example", "a@x.example", "b@z.example", plain, ""},
@@ -149,7 +155,7 @@ func TestRules(t *testing.T) {
 	} {
 		rs, err := parseRules("rules", x.rules)
 		require.NoError(t, err, x.rules)
-		require.Equal(t, x.want, judge(t, rs, x.from, x.to, x.message), x.rules)
+		require.Equal(t, x.want, judge(t, rs, x.from, x.to, x.message), "%s %.100q", x.rules, x.message)
 	}
 }
 

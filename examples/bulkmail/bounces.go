@@ -250,7 +250,7 @@ func (b *bouncer) classify(message []byte, now time.Time) []bounceRecord {
 	r := report.ParseBytes(message, nil)
 	to := addressedTo(header)
 	switch r.Kind {
-	case report.None:
+	case report.None, report.AutoReply: // mail programs unsubscribe by themselves
 		if key := b.unsubscribed(to); key != "" {
 			return []bounceRecord{{Kind: bounceUnsubscribe, To: key}}
 		}

@@ -102,16 +102,18 @@ func inbox(got map[string]*smtptest.Message) []string {
 		"From: " + person(6) + "\r\nTo: " + from(6) + "\r\nSubject: Out of office\r\nAuto-Submitted: auto-replied\r\n\r\nBack on Monday.\r\n",
 		// 7: a letter.
 		"From: " + person(7) + "\r\nTo: editors@example.org\r\nSubject: Well done\r\n\r\nMore of it.\r\n",
+		// A long letter.
+		"From: " + person(7) + "\r\nTo: editors@example.org\r\nSubject: All of it\r\n\r\n" + strings.Repeat(strings.Repeat("x", 70)+"\r\n", 90000),
 		// 8: spam, he says.
 		complaint("abuse@example.org", from(8)),
 		// 9: no more.
-		"From: " + person(9) + "\r\nTo: <" + strings.ToUpper(unsubscribe) + ">\r\nSubject: unsubscribe\r\n\r\n",
+		"From: " + person(9) + "\r\nTo: <" + strings.ToUpper(unsubscribe) + ">\r\nSubject: unsubscribe\r\nAuto-Submitted: auto-generated\r\n\r\n",
 		// Somebody else's bounce.
 		dsn("news@example.org", "stranger@example.com", report.Failed, report.Status{5, 1, 1}, "x@y.example"),
 	}
 }
 
-const inboxSummary = "bulkmail: 13 read, 3 hard, 1 soft, 1 complaint, 1 unsubscribe, 2 delayed, 1 content, 1 sender, 3 other; 5 suppressed\n"
+const inboxSummary = "bulkmail: 14 read, 3 hard, 1 soft, 1 complaint, 1 unsubscribe, 2 delayed, 1 content, 1 sender, 4 other; 5 suppressed\n"
 
 func checkSuppressed(t *testing.T, d *desk, who ...int) {
 	t.Helper()
@@ -171,7 +173,7 @@ func TestBounces(t *testing.T) {
 			require.Zero(t, code, log)
 			require.Equal(t, inboxSummary, log)
 			checkSuppressed(t, d, 0, 2, 3, 8, 9)
-			require.Equal(t, 13, left())
+			require.Equal(t, 14, left())
 
 			// What was read is read no more.
 			_, log, code = in(t, "bounces", "-state", d.state())

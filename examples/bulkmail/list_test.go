@@ -102,3 +102,30 @@ func TestLimiter(t *testing.T) {
 	require.Equal(t, at(26*hour), l.free(at(day)))
 	require.Equal(t, start, (&limiter{}).free(start))
 }
+
+// What the journals say of servers: attempts that came to nothing count for
+// nothing, those in flight do, and times in the future are now.
+func TestLoadUses(t *testing.T) {
+	d := newDesk(t)
+	d.config("", "a:1")
+	e := d.begin(4, &fake{})
+	now := time.Now().UTC().Round(0)
+	at := func(ago time.Duration) time.Time { return now.Add(-ago) }
+	require.NoError(t, appendRecords(e.campaigns[0].journal,
+		record{Time: at(30 * hour), What: evIntent, To: person(0), Server: "a"},
+		record{Time: at(30 * hour), What: evRetry, To: person(0), Server: "a"},
+		record{Time: at(20 * hour), What: evIntent, To: person(0), Server: "b"},
+		record{Time: at(19 * hour), What: evSent, To: person(0), Server: "b"},
+		record{Time: at(5 * hour), What: evIntent, To: person(1), Server: "a"},
+		record{Time: at(4 * hour), What: evVoid, To: person(1), Server: "a"},
+		record{Time: at(3 * hour), What: evIntent, To: person(1), Server: "b"},
+		record{Time: at(-9 * hour), What: evIntent, To: person(2), Server: "a"},
+		record{Time: at(2 * hour), What: evIntent, To: person(3), Server: "c"},
+		record{Time: at(2 * hour), What: evVoid, To: person(3), Server: "c"},
+		record{Time: at(hour), What: evSuppressed, To: person(3)},
+	))
+	e.close()
+	uses, err := e.sender.state.loadUses(now)
+	require.NoError(t, err)
+	require.Equal(t, map[string][]time.Time{"a": {now}, "b": {at(20 * hour), at(3 * hour)}}, uses)
+}

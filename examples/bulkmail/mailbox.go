@@ -21,6 +21,10 @@ import (
 // is at its beginning.
 const maxBounce = 4 << 20
 
+// maxDrain is how much more of a message POP3 has to throw away to get to the
+// next.
+const maxDrain = 1 << 30
+
 // read takes the new messages of a mailbox.
 func (b *bouncer) read(ctx context.Context, m *mailboxConfig) error {
 	password, err := m.password()
@@ -54,7 +58,7 @@ func (b *bouncer) readIMAP(ctx context.Context, m *mailboxConfig, password strin
 	if err != nil {
 		return err
 	}
-	section := &imap.BodySection{Peek: true}
+	section := &imap.BodySection{Peek: true, Partial: &imap.Partial{Count: maxBounce}}
 	for _, uid := range uids {
 		if uid <= last { // "n:*" has the last message, whatever n is
 			continue
@@ -96,7 +100,8 @@ func (b *bouncer) last(prefix string) (last imap.UID) {
 }
 
 func (b *bouncer) readPOP3(ctx context.Context, m *mailboxConfig, password string) error {
-	o := &pop3client.Options{TLS: pop3TLS[m.tls], AllowCleartext: m.allowClear, User: m.user, Password: password}
+	o := &pop3client.Options{TLS: pop3TLS[m.tls], AllowCleartext: m.allowClear, User: m.user, Password: password,
+		MaxDrain: maxDrain}
 	var err error
 	if o.TLSConfig, err = m.tlsConfig(); err != nil {
 		return err

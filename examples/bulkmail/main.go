@@ -84,7 +84,8 @@ It exits with
   3    -once: some are left for later
   4    everything is settled, but some failed or are in doubt
   5    another bulkmail is sending from this state
-  130  Ctrl-C: what was in flight is settled, the rest is left
+  130  Ctrl-C: what was in flight is settled, the rest is left. A second Ctrl-C
+       does not wait, and leaves what was in flight in doubt
 `
 
 var commandUsage = map[string]string{

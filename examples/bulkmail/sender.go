@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mailwire/mailwire/smtp"
@@ -214,7 +215,7 @@ func (s *sender) wait(ctx context.Context, now time.Time) {
 	if !until.IsZero() {
 		if !s.paused && s.busy == 0 && until.Sub(now) >= noteWait && now.Sub(s.noted) >= noteEvery {
 			s.noted = now
-			s.note("waiting until %s: limits are reached, servers fail, or recipients want it so", until.Local().Format(time.DateTime))
+			s.note("waiting until %s: %s", until.Local().Format(time.DateTime), s.reason(now))
 		}
 		t := time.NewTimer(min(until.Sub(now), longestWait))
 		defer t.Stop()
@@ -229,6 +230,25 @@ func (s *sender) wait(ctx context.Context, now time.Time) {
 			s.note("ending when what is in flight is settled")
 		}
 	}
+}
+
+// reason is why there is nothing to do at a time.
+func (s *sender) reason(now time.Time) string {
+	if j, _ := s.next(now); j == nil {
+		return fmt.Sprintf("%d are to be tried again", len(s.later))
+	}
+	var parts []string
+	for _, o := range s.servers {
+		switch {
+		case o.off:
+			parts = append(parts, o.name+" is not used any more")
+		case o.down.After(now):
+			parts = append(parts, o.name+" fails")
+		default:
+			parts = append(parts, o.name+" has reached its limit")
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (s *sender) notePause() {

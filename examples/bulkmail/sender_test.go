@@ -44,7 +44,7 @@ func TestLimitsSwitchServers(t *testing.T) {
 		for i, h := range []int{0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5} {
 			assert.Equal(t, time.Duration(h)*time.Hour, f.attempts[i].at.Sub(start), "message %d", i)
 		}
-		assert.Contains(t, e.notes[0], "waiting until")
+		assert.Regexp(t, `^waiting until [0-9: -]+: s1 has reached its limit, s2 has reached its limit$`, e.notes[0])
 		assert.Equal(t, counts{sent: 20}, e.counts)
 	})
 }
@@ -247,6 +247,20 @@ func TestStopAfter(t *testing.T) {
 		assert.LessOrEqual(t, e.counts[failed], 6, "four, and what was in flight")
 		assert.Equal(t, 50, e.counts[failed]+e.counts[queued])
 		assert.False(t, e.suppressed.has(person(0)), "that was not the address's fault")
+
+		// Every other one is no such row.
+		d = newDesk(t)
+		d.config("stop-after = 2\n", "a:1")
+		f = &fake{}
+		f.answer = func(string, string) error {
+			if len(f.attempts)%2 == 0 {
+				return errPermanent
+			}
+			return nil
+		}
+		e = d.begin(10, f)
+		require.NoError(t, e.run(t))
+		assert.Equal(t, counts{sent: 5, failed: 5}, e.counts)
 	})
 }
 

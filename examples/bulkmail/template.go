@@ -182,9 +182,10 @@ func isAddressField(lower string) bool {
 }
 
 func parseField(file string, at int, text string) (*template.Template, error) {
-	t, err := template.New(file).Option("missingkey=error").Parse(text)
+	// Behind empty lines the line numbers in errors are right.
+	t, err := template.New(file).Option("missingkey=error").Parse(strings.Repeat("\n", at-1) + text)
 	if err != nil {
-		return nil, fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "template: "+file+":1: "))
+		return nil, errors.New(strings.TrimPrefix(err.Error(), fmt.Sprintf("template: %s:%d: ", file, at)))
 	}
 	return t, nil
 }

@@ -109,6 +109,22 @@ func TestComposeHTML(t *testing.T) {
 	assert.Equal(t, "<p>Dear &lt;Joe&gt;, <a href=\"https://example.org/\">read</a>\n", msg.HTML)
 }
 
+// What a message would be wrong with is found before anything is sent.
+func TestComposeWrong(t *testing.T) {
+	for _, tt := range []struct{ field, want string }{
+		{"To: {{.v}} <{{.v}}>", `To: "other@example.com" is not the recipient's address`},
+		{"Reply-To: {{.v}} {{.v}}", "Reply-To: smtp: "},
+		{"From: Joe <joe>", `From: "joe" has no domain`},
+		{"X-Info: {{.w}}", `X-Info: news.txt:2:2: executing "news.txt" at <.w>: map has no entry for key "w"`},
+		{"Feedback-ID: {{.v}}\t\x00", "mime: "},
+	} {
+		m, r := makeComposer(t, "Subject: x\n"+tt.field+"\n\nx\n", []string{"v"}, []string{"other@example.com"})
+		assert.ErrorContains(t, m.check(r), tt.want)
+	}
+	m, r := makeComposer(t, "Subject: x\nTo: Joe <{{.Recipient}}>\n\nx\n", nil, nil)
+	assert.NoError(t, m.check(r))
+}
+
 func TestParseLetter(t *testing.T) {
 	for _, tt := range []struct{ source, want string }{
 		{"", "t: no Subject; a template begins with header fields and a blank line"},

@@ -84,6 +84,7 @@ var quirks = []struct {
 	{"anyone", `* 1 FETCH (BODYSTRUCTURE ("TEXT" "PLAIN" NIL NIL NIL "7BIT" 1 1 NIL NIL (NIL) NIL))`,
 		structure(&mime.BodyStructure{Type: "TEXT", Subtype: "PLAIN", Encoding: "7BIT", Octets: 1, Lines: 1})},
 	{"anyone", "+", &Continuation{}},
+	{"Courier", `* QUOTA "ROOT"`, &QuotaData{imap.Quota{Root: "ROOT"}}},
 	{"anyone", "* SORT ", &SortData{}},
 	{"anyone", "* THREAD ", &ThreadData{}},
 	{"anyone", "* ESEARCH (TAG x)  UID ", &ESearchData{"x", imap.SearchResult{UID: true}}},

@@ -70,7 +70,10 @@ func (p *parser) quotaData() Response {
 	r := &QuotaData{}
 	p.sp()
 	r.Root = p.astring()
-	p.sp()
+	// Courier sends a root without limits as `* QUOTA "ROOT"`.
+	if p.Spaces(); p.End() {
+		return r
+	}
 	p.laxList(func() {
 		u := imap.QuotaUsage{Resource: imap.QuotaResource(p.word())}
 		p.sp()

@@ -54,12 +54,19 @@ func appendUIDs(uids []imap.UID, nums []uint32) []imap.UID {
 	return uids
 }
 
+// maxExpand is how many numbers of a set become a slice: a few octets can name
+// four thousand million, and a server can claim a mailbox of as many.
+const maxExpand = 1 << 24
+
 // expand appends the numbers of a set, of which there can not be more than the
 // mailbox has messages.
 func (c *Client) expand(uids []imap.UID, set imap.UIDSet) ([]imap.UID, error) {
 	n := set.Count()
 	if c.selected != nil && n > int64(c.selected.Messages) {
 		return uids, fmt.Errorf("%w: a set of %d messages, of %d", ErrProtocol, n, c.selected.Messages)
+	}
+	if n > maxExpand {
+		return uids, fmt.Errorf("imapclient: a set of %d messages is too large for a slice: SearchSet has it as it is", n)
 	}
 	for u := range set.All() {
 		uids = append(uids, u)

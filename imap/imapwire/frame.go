@@ -127,7 +127,8 @@ type CommandReader struct {
 	buf    []byte
 	raw    []byte
 	pieces pieces // of an APPEND that was not finished
-	err    error  // the stream cannot be read on
+	bin    [64]byte
+	err    error // the stream cannot be read on
 }
 
 // bufKeep is the largest buffer kept between commands, in octets.
@@ -385,7 +386,7 @@ func (c *CommandReader) discard(pe *ParseError, h header, budget int64) error {
 			return pe
 		}
 		budget -= h.size
-		if err := c.r.Literal(h.size).Drain(h.size); err != nil {
+		if err := drain(c.r, h.size, &c.bin); err != nil {
 			c.err = err
 			return err
 		}
@@ -409,4 +410,14 @@ func (c *CommandReader) discard(pe *ParseError, h header, budget int64) error {
 			return pe
 		}
 	}
+}
+
+// drain throws a literal away. Of small ones there may be very many: they must
+// cost no allocation each.
+func drain(r *wire.Reader, size int64, bin *[64]byte) error {
+	if size <= int64(len(bin)) {
+		_, err := r.AppendLiteral(bin[:0], size, size)
+		return err
+	}
+	return r.Literal(size).Drain(size)
 }

@@ -75,6 +75,7 @@ type ResponseReader struct {
 	// rest; made is how many octets of the buffer are that.
 	begin []byte
 	made  int
+	bin   [64]byte
 	fetch FetchData
 	p     parser
 	names interner
@@ -280,7 +281,7 @@ func (c *ResponseReader) skip(h header) error {
 			return pe
 		}
 		budget -= h.size
-		if err := c.r.Literal(h.size).Drain(h.size); err != nil {
+		if err := drain(c.r, h.size, &c.bin); err != nil {
 			c.err = err
 			return err
 		}

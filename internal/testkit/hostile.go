@@ -110,14 +110,14 @@ func (h *Hostile) Answer(text string) {
 // gone.
 func (h *Hostile) Repeat(text string, n int) {
 	many := max(1, 4096/max(1, len(text)))
-	block := strings.Repeat(text, many)
-	for ; n != 0 && h.err == nil; n-- {
-		if n < 0 || n >= many {
-			h.Say(block)
-			n -= min(many-1, max(0, n-1))
-			continue
+	block := bytes.Repeat([]byte(text), many)
+	for n != 0 && h.err == nil {
+		k := many
+		if n > 0 {
+			k = min(n, many)
+			n -= k
 		}
-		h.Say(text)
+		_, h.err = h.conn.Write(block[:k*len(text)])
 	}
 }
 

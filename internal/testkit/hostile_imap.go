@@ -8,8 +8,9 @@ import (
 )
 
 // Words for what an IMAP client is to do in an [Attack]. Before all but the
-// first two the client is connected without TLS, has read the greeting, and
-// behind them, where it survives, a NOOP is answered.
+// first two the client is connected without TLS and has read the greeting; before
+// DoFetch, DoSearch and DoCopy it has selected INBOX. Behind what it does, where it
+// survives, a NOOP is answered.
 const (
 	// DoRequireTLS connects with STARTTLS required, and with credentials.
 	DoRequireTLS = "require TLS"
@@ -41,6 +42,23 @@ func imapAnswer(said ...string) func(h *Hostile) {
 		}
 		imapServe(h)
 	}
+}
+
+// imapMailbox is imapAnswer behind a SELECT of a mailbox with so many messages.
+func imapMailbox(messages string, said ...string) func(h *Hostile) {
+	return func(h *Hostile) {
+		imapSelect(h, messages)
+		h.ReadLine()
+		for _, s := range said {
+			h.Say(s)
+		}
+		imapServe(h)
+	}
+}
+
+func imapSelect(h *Hostile, messages string) {
+	h.Say(imapGreeting)
+	h.Answer("* " + messages + " EXISTS\r\n* OK [UIDVALIDITY 1] x\r\n{tag} OK [READ-WRITE] done\r\n")
 }
 
 // imapServe answers every command with OK.
@@ -119,7 +137,7 @@ func IMAPAttacks() []Attack {
 
 		{"I1", "a huge literal in a LIST and nothing more", DoList, imapAnswer("* LIST () \"/\" {" + huge + "}\r\n"), false},
 		{"I1", "a literal beyond 64 bits", DoList, imapAnswer("* LIST () \"/\" {99999999999999999999}\r\n"), false},
-		{"I1", "a body beyond 64 bits", DoFetch, imapAnswer("* 1 FETCH (BODY[] {99999999999999999999}\r\n"), false},
+		{"I1", "a body beyond 64 bits", DoFetch, imapMailbox("1", "* 1 FETCH (BODY[] {99999999999999999999}\r\n"), false},
 		{"I1", "a huge literal and its octets", DoList, func(h *Hostile) {
 			h.Say(imapGreeting)
 			h.Answer("* LIST () \"/\" {" + huge + "}\r\n")
@@ -147,30 +165,31 @@ func IMAPAttacks() []Attack {
 			h.Repeat("{1}\r\na ", -1)
 		}, false},
 		{"I6", "a body structure a million deep", DoFetch, func(h *Hostile) {
-			h.Say(imapGreeting)
+			imapSelect(h, "1")
 			h.Answer("* 1 FETCH (BODYSTRUCTURE ")
 			h.Repeat("(", 1_000_000)
 			h.Say("\r\n{tag} OK done\r\n")
 			imapServe(h)
 		}, true},
 		{"I6", "messages in messages", DoFetch, func(h *Hostile) {
-			h.Say(imapGreeting)
+			imapSelect(h, "1")
 			h.Answer("* 1 FETCH (BODYSTRUCTURE ")
 			h.Repeat(`("MESSAGE" "RFC822" NIL NIL NIL "7BIT" 1 (NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL) `, 50_000)
 			h.Say("\r\n{tag} OK done\r\n")
 			imapServe(h)
 		}, true},
 		{"I6", "unknown data a million deep", DoFetch, func(h *Hostile) {
-			h.Say(imapGreeting)
+			imapSelect(h, "1")
 			h.Answer("* 1 FETCH (X-DEEP ")
 			h.Repeat("(", 1_000_000)
 			h.Say("\r\n{tag} OK done\r\n")
 			imapServe(h)
 		}, true},
-		{"I7", "a search that found everything", DoSearch, imapAnswer("* ESEARCH (TAG \"{tag}\") UID ALL 1:"+huge+"\r\n", "{tag} OK done\r\n"), true},
-		{"I7", "the largest number, many times", DoSearch, imapAnswer("* SEARCH"+numbers.String()+"\r\n", "{tag} OK done\r\n"), true},
-		{"I7", "a number too large", DoSearch, imapAnswer("* SEARCH 4294967296\r\n", "{tag} OK done\r\n"), true},
-		{"I7", "a copy of everything", DoCopy, imapAnswer("{tag} OK [COPYUID 1 1:" + huge + " 1:" + huge + "] done\r\n"), true},
+		{"I7", "a search that found everything, and a mailbox as full", DoSearch, imapMailbox(huge, "* ESEARCH (TAG \"{tag}\") UID ALL 1:"+huge+"\r\n", "{tag} OK done\r\n"), false},
+		{"I7", "a search that found more than there is", DoSearch, imapMailbox("3", "* ESEARCH (TAG \"{tag}\") UID ALL 1:"+huge+"\r\n", "{tag} OK done\r\n"), false},
+		{"I7", "the largest number, many times", DoSearch, imapMailbox("3", "* SEARCH"+numbers.String()+"\r\n", "{tag} OK done\r\n"), true},
+		{"I7", "a number too large", DoSearch, imapMailbox("3", "* SEARCH 4294967296\r\n", "{tag} OK done\r\n"), true},
+		{"I7", "a copy of everything", DoCopy, imapMailbox("1", "{tag} OK [COPYUID 1 1:"+huge+" 1:"+huge+"] done\r\n"), true},
 		{"I7", "everything vanished", DoNoop, imapAnswer("* VANISHED (EARLIER) 1:" + huge + "\r\n* VANISHED " + huge + "\r\n* " + huge + " EXISTS\r\n* " + huge + " EXPUNGE\r\n{tag} OK done\r\n"), true},
 		{"I7", "a mailbox as full as can be", DoSelect, imapAnswer("* " + huge + " EXISTS\r\n* " + huge + " RECENT\r\n* OK [UIDNEXT " + huge + "] x\r\n* OK [UIDVALIDITY " + huge + "] x\r\n{tag} OK [READ-WRITE] done\r\n"), true},
 

@@ -21,6 +21,7 @@ func TestHostile(t *testing.T) {
 		h.Answer("{tag} OK {tag}\r\n")
 		h.Repeat("ab\r\n", 10_001)
 		assert.Equal(t, "a2 STARTTLS", h.ReadLine())
+		h.Say("{tag} OK go\r\n")
 		h.StartTLS()
 		h.Answer("{tag} OK in TLS\r\n")
 		h.Repeat("x\r\n", -1)
@@ -46,6 +47,7 @@ func TestHostile(t *testing.T) {
 	}
 	_, err = io.WriteString(conn, "a2 STARTTLS\r\n")
 	require.NoError(t, err)
+	require.Equal(t, "a2 OK go\r\n", line())
 	_, cfg := testkit.TLS()
 	tc := tls.Client(conn, cfg)
 	_, err = io.WriteString(tc, "a3 NOOP\r\n")

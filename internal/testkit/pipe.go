@@ -47,6 +47,7 @@ type half struct {
 	mu    sync.Mutex
 	cond  sync.Cond
 	buf   []byte
+	mem   []byte // that buf is in, from its start
 	size  int
 	eof   bool // the writer closed its side
 	gone  bool // the reader closed: writes fail
@@ -130,7 +131,7 @@ func (h *half) write(p []byte) (int, error) {
 			return written, nil
 		}
 		if n := min(h.size-len(h.buf), len(p)-written); n > 0 {
-			h.buf = append(h.buf, p[written:written+n]...)
+			h.append(p[written : written+n])
 			written += n
 			h.total += int64(n)
 			h.cond.Broadcast()
@@ -138,6 +139,18 @@ func (h *half) write(p []byte) (int, error) {
 		}
 		h.cond.Wait()
 	}
+}
+
+// append adds b behind buf, in memory of at most twice the size: what was read
+// makes room at most once for as many octets written.
+func (h *half) append(b []byte) {
+	if need := len(h.buf) + len(b); need > cap(h.buf) {
+		if need > cap(h.mem)/2 {
+			h.mem = make([]byte, 0, min(2*h.size, 4*need))
+		}
+		h.buf = append(h.mem, h.buf...)
+	}
+	h.buf = append(h.buf, b...)
 }
 
 func (h *half) update(f func()) {

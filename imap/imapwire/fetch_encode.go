@@ -22,7 +22,9 @@ import (
 // Errors stick until End, which returns the first and, where nothing of the
 // response was sent, takes it back out of Buf.
 type FetchEncoder struct {
-	Buf   []byte
+	Buf []byte
+	// UTF8 says that UTF8=ACCEPT is in force (RFC 6855).
+	UTF8  bool
 	start int
 	open  bool
 	sent  bool
@@ -263,9 +265,12 @@ func (e *FetchEncoder) GmailLabels(labels []string) {
 			e.Buf = append(e.Buf, l...)
 			continue
 		}
-		text, err := imap.EncodeUTF7(l)
+		var err error
+		if !e.UTF8 {
+			l, err = imap.EncodeUTF7(l)
+		}
 		if err == nil {
-			e.Buf, err = appendAString(e.Buf, text)
+			e.Buf, err = appendAString(e.Buf, l)
 		}
 		e.fail(err)
 	}
@@ -299,7 +304,7 @@ func (e *FetchEncoder) End() error {
 
 // appendFetch appends a FetchData whose sections are in memory.
 func (o *EncodeOptions) appendFetch(dst []byte, r *FetchData) ([]byte, error) {
-	e := FetchEncoder{Buf: dst}
+	e := FetchEncoder{Buf: dst, UTF8: o.UTF8}
 	has := func(f FetchFields) bool { return r.Has&f != 0 }
 	if r.UIDFetch {
 		e.BeginUID(r.UID)

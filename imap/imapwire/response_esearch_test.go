@@ -162,6 +162,28 @@ func TestThreadDepth(t *testing.T) {
 	}
 }
 
+// RFC 6855: labels and names are UTF-8 then.
+func TestSearchUTF8(t *testing.T) {
+	for _, r := range []Response{
+		&FetchData{Seq: 1, Has: HasGmailLabels, GmailLabels: []string{"é", "&AOk-", "R&D"}},
+		&ESearchData{SearchResult: imap.SearchResult{Mailbox: "é&AOk-", UIDValidity: 1}},
+	} {
+		out, err := AppendResponse(nil, r, &EncodeOptions{UTF8: true})
+		require.NoError(t, err)
+		assert.Contains(t, string(out), "é")
+		got, err := ParseResponse(frameOf(out), &ParseOptions{UTF8: true})
+		require.NoError(t, err)
+		assert.Equal(t, r, got)
+	}
+	e := CommandEncoder{UTF8: true}
+	a := &StoreLabels{Set: imap.SeqNums(1, 1), Labels: []string{"é", "&AOk-"}}
+	out, err := e.Append(nil, "t", a)
+	require.NoError(t, err)
+	cmd, err := ParseCommand(frameOf(out), &ParseOptions{UTF8: true})
+	require.NoError(t, err)
+	assert.Equal(t, a, cmd.Args)
+}
+
 func TestUIDFetchStreams(t *testing.T) {
 	body := strings.Repeat("x", 100)
 	c := responses(strings.NewReader("* 7 UIDFETCH (BODY[1] {100}\r\n"+body+" FLAGS (\\Seen) BODY[2] {3}\r\nabc)\r\n* 3 UIDFETCH (FLAGS ())\r\n* 4 FETCH (UID 1)\r\n"), ResponseLimits{Buffer: 50})

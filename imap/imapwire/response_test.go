@@ -205,6 +205,8 @@ func TestAppendStatusIsOneLine(t *testing.T) {
 		{"a", imap.OK, imap.CodeRaw{Name: "X", Text: "y\r\nz"}, "x", "a OK x\r\n"},
 		{"a", imap.OK, imap.CodeRaw{Name: "X", Text: "y]z"}, "x", "a OK x\r\n"},
 		{"a", imap.OK, imap.CodeAppendUID{UIDValidity: 1}, "x", "a OK x\r\n"},
+		{"a", imap.OK, imap.CodeModified{Set: "1] y"}, "x", "a OK x\r\n"},
+		{"a", imap.OK, imap.CodeModified{}, "x", "a OK x\r\n"},
 		{"a\r\nb", imap.OK, nil, "x", "* OK x\r\n"},
 		{"a", 0, nil, "x", "a NO x\r\n"},
 	} {

@@ -151,7 +151,10 @@ func appendCodeArgs(dst []byte, code imap.Code) ([]byte, error) {
 		}
 		return c.Dest.AppendText(append(dst, ' '))
 	case imap.CodeModified:
-		return appendRaw(append(dst, ' '), c.Set)
+		if !classSet.All(c.Set) {
+			return dst, &badToken{"set", c.Set}
+		}
+		return append(append(dst, ' '), c.Set...), nil
 	case imap.CodeRaw:
 		if c.Text == "" {
 			return dst, nil

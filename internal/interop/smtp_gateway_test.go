@@ -345,3 +345,27 @@ func TestGatewayPostfix(t *testing.T) {
 		})
 	}
 }
+
+// Dovecot's LMTP server behind the gateway, which listens for SMTP or LMTP.
+func TestGatewayDovecot(t *testing.T) {
+	users := write(t, openDir(t), "users", "ada:{PLAIN}x\nbob:{PLAIN}x\n")
+	require.NoError(t, os.Chmod(users, 0o644))
+	d := startDovecot(t, "passdb {\n driver = passwd-file\n args = username_format=%n "+users+"\n}\n")
+	send := func(t *testing.T, g *gateway, service string, lmtp bool) []smtp.Verdict {
+		t.Helper()
+		o := *clientOptions
+		o.LMTP = lmtp
+		res, err := smtpclient.Send(t.Context(), g.addr[service], envelope(t, "ada@example.org", "nobody@example.test", "ada@example.test", "bob@example.test"),
+			strings.NewReader(letter), &o)
+		require.NoError(t, err)
+		require.ErrorContains(t, res.Recipients[0].Err, "550 5.1.1 <nobody@example.test> User doesn't exist")
+		require.NoError(t, res.Recipients[1].Err)
+		return res.Recipients
+	}
+	g := startGateway(t, d.addr["lmtp"], "", "-upstream-lmtp")
+	require.ErrorContains(t, send(t, g, "smtp", false)[2].Err, "452 4.5.3 one recipient at a time")
+	g = startGateway(t, d.addr["lmtp"], "", "-upstream-lmtp", "-listen-lmtp")
+	require.NoError(t, send(t, g, "lmtp", true)[2].Err)
+	require.Equal(t, []string{letter, letter}, d.inbox(t, "ada"))
+	require.Equal(t, []string{letter}, d.inbox(t, "bob"))
+}

@@ -8,6 +8,8 @@ package interop
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -277,9 +279,29 @@ func TestPostfixRelay(t *testing.T) {
 	const verdicts = "inline:{ { nobody@ = 550 5.1.1 no such user here }, { full@ = 452 4.2.2 the mailbox is full } }"
 	p := startPostfix(t, []string{
 		"smtputf8_enable = yes", "message_size_limit = 70000000", "smtpd_recipient_limit = 1000", "default_destination_recipient_limit = 1000",
-		"in_flow_delay = 0", "smtpd_relay_restrictions = permit_mynetworks, reject", "smtpd_recipient_restrictions = check_recipient_access " + verdicts,
+		"in_flow_delay = 0", "smtpd_authorized_xforward_hosts = 127.0.0.0/8", "fast_flush_domains = plain.test",
+		"smtpd_relay_restrictions = permit_mynetworks, reject", "smtpd_recipient_restrictions = check_recipient_access " + verdicts,
 		"transport_maps = inline:{ " + strings.Join(routes, ", ") + " }",
 	}, services...)
 	m.addr["smtp"], m.says8bit = p.addr, true
 	testRelay(t, m, b)
+	t.Run("VRFY, ETRN, XFORWARD", func(t *testing.T) {
+		b.peer.Clear()
+		c := dialMTA(t, m, "smtp", relayOptions(smtpclient.Required, smtpclient.ChunkAuto))
+		said, err := c.Verify(t.Context(), "bob@plain.test")
+		require.NoError(t, err)
+		require.Equal(t, 252, said.Code)
+		said, err = c.Etrn(t.Context(), "plain.test")
+		require.NoError(t, err)
+		require.Equal(t, 250, said.Code)
+		require.NoError(t, c.Noop(t.Context()))
+		require.NoError(t, c.XForward(t.Context(), smtp.Param{Name: "NAME", Value: "spike.example"}, smtp.Param{Name: "ADDR", Value: "192.0.2.9"}))
+		_, err = c.Send(t.Context(), envelope(t, "ada@plain.test", "bob@plain.test"), strings.NewReader(letter))
+		require.NoError(t, err)
+		require.NoError(t, c.Quit(t.Context()))
+		require.Equal(t, letter, untraced(b.peer.one(t).Data))
+		log, err := os.ReadFile(filepath.Join(p.dir, "mail.log"))
+		require.NoError(t, err)
+		require.Contains(t, string(log), "client=spike.example[192.0.2.9]")
+	})
 }

@@ -7,6 +7,7 @@ package interop
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -19,6 +20,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/mailwire/mailwire/internal/testkit"
+	"github.com/mailwire/mailwire/pop3/pop3server"
+	"github.com/mailwire/mailwire/pop3/pop3test"
+	"github.com/mailwire/mailwire/sasl"
 )
 
 // thunderbird speaks as Thunderbird does: a line at a time, nothing ahead. It
@@ -340,4 +346,131 @@ func TestPOP3Logins(t *testing.T) {
 			})
 		}
 	}
+}
+
+// secretServer serves maildrops in memory to ada, by every mechanism that
+// knows her password as it is, APOP among them. It returns its addresses and
+// the file of the authority behind its certificate.
+func secretServer(t *testing.T) (addr map[string]string, ca string, b *pop3test.Backend) {
+	t.Helper()
+	config, _ := testkit.TLS("localhost", "127.0.0.1")
+	_, _, ca = keyPair(t, t.TempDir(), "localhost", "127.0.0.1")
+	b = &pop3test.Backend{}
+	b.AddUser("ada", password)
+	srv := &pop3server.Server{Backend: b, TLSConfig: config, Domain: "localhost", Auth: &sasl.Auth{
+		Hostname: "localhost",
+		Secret: func(_ context.Context, user string) (string, error) {
+			if user == "ada" {
+				return password, nil
+			}
+			return "", sasl.ErrFailed
+		},
+		Token: func(_ context.Context, token sasl.BearerToken) (string, error) {
+			if token.Token == "a-token" {
+				return "ada", nil
+			}
+			return "", sasl.ErrFailed
+		},
+	}}
+	srv.Limits.ErrorDelay = -1
+	addr = map[string]string{}
+	served := make(chan error, 2)
+	for service, serve := range map[string]func(net.Listener) error{"pop3": srv.Serve, "pop3s": srv.ServeTLS} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		addr[service] = fmt.Sprintf("localhost:%d", l.Addr().(*net.TCPAddr).Port)
+		go func() { served <- serve(l) }()
+	}
+	t.Cleanup(func() {
+		srv.Close()
+		<-served
+		<-served
+	})
+	return addr, ca, b
+}
+
+// The forms of login that need the password as it is on the server's side.
+func TestPOP3SecretLogins(t *testing.T) {
+	for _, p := range []string{"mpop", "curl", "fetchmail", "python3"} {
+		program(t, p)
+	}
+	addr, ca, b := secretServer(t)
+	home := t.TempDir()
+	text := note(1)
+	b.Deliver("ada", text)
+	port := func(service string) string { _, p, _ := net.SplitHostPort(addr[service]); return p }
+	for _, method := range []string{"apop", "cram-md5", "digest-md5", "scram-sha-1", "scram-sha-256", "xoauth2", "oauthbearer"} {
+		for _, service := range []string{"pop3", "pop3s"} {
+			t.Run("mpop "+service+" "+method, func(t *testing.T) {
+				for _, good := range []bool{true, false} {
+					secret := password
+					if strings.Contains(method, "oauth") {
+						secret = "a-token"
+					}
+					if !good {
+						secret += "?"
+					}
+					starttls := map[string]string{"pop3": "on", "pop3s": "off"}[service]
+					rc := write(t, home, "mpoprc", fmt.Sprintf(
+						"account a\nhost localhost\nport %s\nauth %s\nuser ada\npasswordeval echo '%s'\ntls on\ntls_starttls %s\ntls_trust_file %s\nkeep on\nonly_new off\ndelivery mbox %s/box\nuidls_file %s/uidls\nreceived_header off\n",
+						port(service), method, secret, starttls, ca, home, home))
+					os.Remove(home + "/box")
+					r := run(t, home, "", "mpop", "-C", rc, "a")
+					require.Equal(t, good, r.code == 0, r.out)
+					if good {
+						data, err := os.ReadFile(home + "/box")
+						require.NoError(t, err)
+						require.Contains(t, string(data), "Subject: number 1\n")
+					}
+				}
+			})
+		}
+	}
+	for _, method := range []string{"+APOP", "CRAM-MD5", "DIGEST-MD5", "XOAUTH2", "OAUTHBEARER"} {
+		for _, service := range []string{"pop3", "pop3s"} {
+			t.Run("curl "+service+" "+method, func(t *testing.T) {
+				curl := func(wrong string) result {
+					args := []string{"-sS", "--ssl-reqd", "--cacert", ca, "--login-options", "AUTH=" + method}
+					if strings.Contains(method, "OAUTH") {
+						args = append(args, "-u", "ada:", "--oauth2-bearer", "a-token"+wrong)
+					} else {
+						args = append(args, "-u", "ada:"+password+wrong)
+					}
+					return run(t, home, "", "curl", append(args, service+"://"+addr[service]+"/1")...)
+				}
+				require.Equal(t, result{text, 0}, curl(""))
+				require.NotZero(t, curl("?").code)
+			})
+		}
+	}
+	t.Run("fetchmail APOP", func(t *testing.T) {
+		rc := write(t, home, "fetchmailrc", fmt.Sprintf(
+			"poll localhost protocol APOP port %s user \"ada\" password \"%s\" ssl sslcertck sslcertfile \"%s\" keep fetchall mda \"sh -c 'cat > %s/got'\"\n",
+			port("pop3s"), password, ca, home))
+		r := run(t, home, "", "fetchmail", "-f", rc, "--nosyslog", "--pidfile", home+"/pid", "--idfile", home+"/ids", "-v")
+		require.Zero(t, r.code, r.out)
+		require.Contains(t, r.out, "APOP ada ")
+		data, err := os.ReadFile(home + "/got")
+		require.NoError(t, err)
+		require.Contains(t, unix(string(data)), unix(strings.SplitN(text, "\r\n\r\n", 2)[1]))
+	})
+	t.Run("poplib", func(t *testing.T) {
+		out := must(t, home, fmt.Sprintf(`
+import poplib, ssl
+context = ssl.create_default_context(cafile=%q)
+for wrong in "", "?":
+    p = poplib.POP3_SSL("localhost", %s, context=context)
+    assert p.utf8().startswith(b"+OK"), "UTF8"
+    try:
+        p.apop("ada", %q + wrong)
+        assert not wrong
+        assert p.stat() == (1, %d)
+        p.noop()
+    except poplib.error_proto as e:
+        assert wrong, e
+    p.quit()
+print("done")
+`, ca, port("pop3s"), password, len(text)), "python3", "-")
+		require.Equal(t, "done\n", out)
+	})
 }

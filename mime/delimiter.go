@@ -122,10 +122,23 @@ func (s *Scanner) ownDelimiter(b []byte) bool {
 	return end > 0 && (bytes.Equal(text, s.ct.boundary) || bytes.Equal(closed, s.ct.boundary))
 }
 
+// isName tells whether the field f begins with name, of lower-case letters and hyphens, in any case.
+func isName(f []byte, name string) bool {
+	if len(f) < len(name) {
+		return false
+	}
+	for i := range len(name) {
+		if f[i]|0x20 != name[i] { // no octet of a field's name but a hyphen becomes one
+			return false
+		}
+	}
+	return true
+}
+
 // contentField notes what the scanner has to know of a Content-Type or Content-Transfer-Encoding field.
 func (s *Scanner) contentField(f []byte, name int) {
 	switch {
-	case name == 12 && equalFold(f[:12], "content-type"):
+	case name == len("content-type") && isName(f, "content-type"):
 		if s.hasCT {
 			s.defect(DefectDuplicateField, s.offset())
 			return
@@ -144,12 +157,18 @@ func (s *Scanner) contentField(f []byte, name int) {
 			info.boundary = bytes.Clone(info.boundary)
 		}
 		s.ct = info
-	case name == 25 && equalFold(f[:25], "content-transfer-encoding"):
+	case name == len("content-transfer-encoding") && isName(f, "content-transfer-encoding"):
 		if s.hasCTE {
 			s.defect(DefectDuplicateField, s.offset())
 			return
 		}
 		s.hasCTE = true
-		s.encoded = encodingOf(string(fieldValue(f, name))).encoded()
+		switch v := fieldValue(f, name); string(v) {
+		case "7bit", "8bit":
+		case "base64", "quoted-printable":
+			s.encoded = true
+		default:
+			s.encoded = encodingOf(string(v)).encoded()
+		}
 	}
 }

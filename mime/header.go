@@ -4,8 +4,10 @@ package mime
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"iter"
+	"math/bits"
 	"strings"
 	"time"
 )
@@ -25,9 +27,21 @@ var ftext = func() (t [256]bool) {
 // fieldName returns the length of the field name at the start of b, or 0 if no field begins there. Blanks may stand before
 // the colon (RFC 5322 section 4.5).
 func fieldName(b []byte) int {
-	n := 0
-	for n < len(b) && ftext[b[n]] {
-		n++
+	n, m := 0, uint64(0)
+	for len(b)-n >= 8 && n < maxFieldName {
+		// The first octet that is no ftext makes the first of the high bits.
+		v := binary.LittleEndian.Uint64(b[n:])
+		colon, del := v^(':'*octets), v^(127*octets)
+		if m = ((v-33*octets)&^v | (colon-octets)&^colon | (del-octets)&^del) & (0x80 * octets); m != 0 {
+			n += bits.TrailingZeros64(m) >> 3
+			break
+		}
+		n += 8
+	}
+	if m == 0 {
+		for n < len(b) && n < maxFieldName && ftext[b[n]] {
+			n++
+		}
 	}
 	if n < len(b) && b[n] == ':' && n > 0 && n < maxFieldName {
 		return n
@@ -41,6 +55,9 @@ func fieldName(b []byte) int {
 	}
 	return n
 }
+
+// octets makes a word of eight times an octet.
+const octets = 0x0101010101010101
 
 func lower(c byte) byte {
 	if 'A' <= c && c <= 'Z' {

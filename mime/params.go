@@ -3,6 +3,7 @@ package mime
 // Content-Type and Content-Disposition: media types and parameters (RFC 2045, 2183, 2231).
 
 import (
+	"bytes"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -135,13 +136,18 @@ func closedComment(s string, i int) int {
 	return 0
 }
 
-func isToken(c byte) bool {
-	switch c {
-	case '(', ')', '<', '>', '@', ',', ';', ':', '\\', '"', '/', '[', ']', '?', '=':
-		return false
+// tokenOctets marks the octets of a token (RFC 2045 section 5.1), and 8-bit ones.
+var tokenOctets = func() (t [256]bool) {
+	for c := ' ' + 1; c < 256; c++ {
+		t[c] = c != 127
 	}
-	return c > ' ' && c != 127
-}
+	for _, c := range []byte("()<>@,;:\\\"/[]?=") {
+		t[c] = false
+	}
+	return
+}()
+
+func isToken(c byte) bool { return tokenOctets[c] }
 
 func (p *paramParser) token() string {
 	i := p.i
@@ -489,6 +495,88 @@ func scanMediaType(v []byte, limit int) (mediaInfo, bool) {
 	if n+1 < len(v) && v[n] == '/' && isToken(v[n+1]) && !equalFold(v[:n], "multipart") && !equalFold(v[:n], "message") {
 		return m, true
 	}
+	if sub, b := plainBoundary(v, n, limit); b != nil {
+		return mediaInfo{multipart: true, digest: equalFold(sub, "digest"), boundary: b}, true
+	}
+	return scanOddType(v, limit)
+}
+
+// plainBoundary returns the subtype and boundary, both in v, of a multipart type that is as the grammar has it, with one
+// boundary parameter and no comments; a nil boundary for all others. typ is the length of the type.
+func plainBoundary(v []byte, typ, limit int) (sub, boundary []byte) {
+	if !equalFold(v[:typ], "multipart") || typ == len(v) || v[typ] != '/' {
+		return nil, nil
+	}
+	i := typ + 1
+	for i < len(v) && isToken(v[i]) {
+		i++
+	}
+	if sub = v[typ+1 : i]; len(sub) == 0 {
+		return nil, nil
+	}
+	for n := 0; ; n++ {
+		for i < len(v) && isBlank(v[i]) {
+			i++
+		}
+		if i == len(v) {
+			return sub, boundary
+		}
+		if v[i] != ';' || n == limit {
+			return nil, nil
+		}
+		i++
+		for i < len(v) && isBlank(v[i]) {
+			i++
+		}
+		if i == len(v) {
+			return sub, boundary
+		}
+		from := i
+		for i < len(v) && isToken(v[i]) {
+			i++
+		}
+		name := v[from:i]
+		if len(name) == 0 || i == len(v) || v[i] != '=' {
+			return nil, nil
+		}
+		i++
+		from = i
+		var value []byte
+		switch {
+		case i < len(v) && v[i] == '(':
+			return nil, nil
+		case i < len(v) && v[i] == '"':
+			for i++; i < len(v) && v[i] != '"'; i++ {
+				if c := v[i]; c == '\\' || c == '\r' || c == '\n' || c == 0 {
+					return nil, nil
+				}
+			}
+			if i == len(v) {
+				return nil, nil
+			}
+			value = v[from+1 : i]
+			i++
+		default:
+			for i < len(v) && v[i] != ';' && !isBlank(v[i]) {
+				if v[i] == 0 {
+					return nil, nil
+				}
+				i++
+			}
+			value = v[from:i]
+		}
+		if len(name) >= 8 && equalFold(name[:8], "boundary") {
+			value = bytes.TrimRight(value, " \t")
+			if len(name) > 8 || boundary != nil || len(value) == 0 {
+				return nil, nil
+			}
+			boundary = value
+		}
+	}
+}
+
+// scanOddType is scanMediaType for all that can be.
+func scanOddType(v []byte, limit int) (m mediaInfo, ok bool) {
 	p := paramParser{s: string(v)}
 	typ, sub, ok := p.mediaType()
 	if !ok {

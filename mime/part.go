@@ -4,6 +4,7 @@ package mime
 
 import (
 	"io"
+	"sync"
 )
 
 // A Part is one entity of a message: the message itself, a part of a multipart, or the message within message/rfc822. It is
@@ -84,30 +85,42 @@ func Parse(r io.ReaderAt, size int64, o *Options) (*Part, error) {
 
 // ParseBytes returns the tree of the message in b. Its headers are slices of b.
 func ParseBytes(b []byte, o *Options) *Part {
-	var s Scanner
+	s := scanners.Get().(*Scanner)
 	s.init(o)
 	s.buf = b
 	s.eof = true
-	p, _ := parse(&s)
+	p, _ := parse(s)
+	*s = Scanner{}
+	scanners.Put(s)
 	return p
 }
 
-// partSlab is how many Parts are allocated at once behind the first.
+// scanners is where ParseBytes takes its Scanners from. They are zero.
+var scanners = sync.Pool{New: func() any { return new(Scanner) }}
+
+// partSlab is how many Parts are allocated at once, behind the first and those of a family.
 const partSlab = 16
+
+// A family is what is allocated at once for the first parts: most messages have no more.
+type family struct {
+	parts    [4]Part
+	children [4]*Part
+}
 
 func parse(s *Scanner) (*Part, error) {
 	var (
-		t      Token
-		root   *Part
-		cur    *Part
-		slab   []Part
-		lines  int64 // LF octets so far
-		total  int   // octets of headers kept
-		fields int
-		size   int
-		full   bool   // the current header has reached a limit
-		hdr    []byte // of a stream: the current header
-		block  []byte // of a stream: where headers are kept
+		t        Token
+		root     *Part
+		cur      *Part
+		slab     []Part
+		children []*Part // of a family, not in use
+		lines    int64   // LF octets so far
+		total    int     // octets of headers kept
+		fields   int
+		size     int
+		full     bool   // the current header has reached a limit
+		hdr      []byte // of a stream: the current header
+		block    []byte // of a stream: where headers are kept
 	)
 	keep := func(h []byte) []byte {
 		if len(block)+len(h) > cap(block) {
@@ -143,7 +156,12 @@ func parse(s *Scanner) (*Part, error) {
 				p = &Part{}
 				root = p
 			} else {
-				if len(slab) == 0 {
+				switch {
+				case len(slab) > 0:
+				case s.parts == 2:
+					f := new(family)
+					slab, children = f.parts[:], f.children[:]
+				default:
 					slab = make([]Part, partSlab)
 				}
 				p = &slab[0]
@@ -151,6 +169,10 @@ func parse(s *Scanner) (*Part, error) {
 				if n := len(s.stack); s.stack[n-2].kind == entityMessage {
 					cur.Message = p
 				} else {
+					if cur.Children == nil && len(children) > 0 {
+						cur.Children = children[:0:2]
+						children = children[2:]
+					}
 					cur.Children = append(cur.Children, p)
 					p.digest = s.stack[n-2].digest
 				}

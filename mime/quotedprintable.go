@@ -130,8 +130,6 @@ loop:
 	return n
 }
 
-const octets = 0x0101010101010101
-
 func (q *qpReader) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil

@@ -385,18 +385,18 @@ func (s *Scanner) header(t *Token) {
 	t.NameLen = name
 }
 
-// ordinary passes over fields that need no look: whole in the window, and of no meaning to the scanner. It is what header
-// does, without a token for each, and stops at whatever it leaves to header. It returns what it passed.
+// ordinary passes over fields that are whole in the window. It does what header does, without a token for each, and stops at
+// whatever it leaves to header. It returns what it passed.
 func (s *Scanner) ordinary(maxFields, maxOctets int) (fields, octets, lines int) {
-	maxOctets = min(maxOctets, len(s.buf)-s.pos)
-	b := s.buf[s.pos : s.pos+maxOctets]
+	start := s.pos
+	b := s.buf[start : start+min(maxOctets, len(s.buf)-start)]
 	if s.fields == 0 && bytes.HasPrefix(b, byteOrderMark) {
 		return
 	}
 	for fields < maxFields {
 		r := b[octets:]
 		n := fieldName(r)
-		if n == 0 || r[0] == '-' || n >= 12 && r[7] == '-' && r[0]|0x20 == 'c' {
+		if n == 0 || r[0] == '-' {
 			break
 		}
 		end, nl := n, 0
@@ -415,11 +415,15 @@ func (s *Scanner) ordinary(maxFields, maxOctets int) (fields, octets, lines int)
 		if end == 0 || end > s.lim.FieldSize {
 			break
 		}
+		if n >= 12 && r[7] == '-' && r[0]|0x20 == 'c' {
+			s.pos = start + octets
+			s.contentField(r[:end], n)
+		}
 		fields++
 		octets += end
 		lines += nl
 	}
-	s.pos += octets
+	s.pos = start + octets
 	s.fields += fields
 	return
 }

@@ -3,6 +3,7 @@ package imapwire
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -234,4 +235,21 @@ func TestUTF8Accept(t *testing.T) {
 	assert.ErrorContains(t, err, "not UTF-8")
 	_, err = ParseCommand([]byte("t DELETEACL INBOX \"\xff\""), nil)
 	assert.NoError(t, err, "as it always was")
+}
+
+// RFC 5255 section 3.5: texts in the language that was chosen.
+func TestUTF8Text(t *testing.T) {
+	r := &StatusResponse{Tag: "a", Cond: imap.NO, Text: "Schlüssel\r\n\xff\u0085 [x]"}
+	out, err := AppendResponse(nil, r, &EncodeOptions{UTF8Text: true})
+	require.NoError(t, err)
+	assert.Equal(t, "a NO Schlüssel ?? [x]\r\n", string(out))
+	out, err = AppendResponse(nil, r, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "a NO Schl?ssel ?? [x]\r\n", string(out))
+	for n := range 5 {
+		r.Text = strings.Repeat("x", maxText-n) + "日本"
+		out, err = AppendResponse(nil, r, &EncodeOptions{UTF8Text: true})
+		require.NoError(t, err)
+		assert.True(t, utf8.Valid(out))
+	}
 }

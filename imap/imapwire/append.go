@@ -102,19 +102,29 @@ func appendName(dst []byte, name string, utf8Names bool) ([]byte, error) {
 		if classAString.All(name) && !wire.EqualFold(name, "NIL") {
 			return append(dst, name...), nil
 		}
-		if quotableUTF8(name) {
-			return appendQuoted(dst, name), nil
-		}
-		if strings.ContainsAny(name, "\x00\r\n") {
-			return dst, imap.ErrMailboxName
-		}
-		return AppendString(dst, name)
+		return appendUTF8Name(dst, name)
 	}
 	s, err := imap.EncodeUTF7(name)
 	if err != nil {
 		return dst, err
 	}
 	return appendAString(dst, s)
+}
+
+// appendUTF8Name appends a name as a string where UTF8=ACCEPT is in force.
+func appendUTF8Name(dst []byte, name string) ([]byte, error) {
+	if quotableUTF8(name) {
+		return appendQuoted(dst, name), nil
+	}
+	if !validName(name) {
+		return dst, imap.ErrMailboxName
+	}
+	return AppendString(dst, name)
+}
+
+// validName reports whether a name can be sent as UTF-8.
+func validName(name string) bool {
+	return utf8.ValidString(name) && !strings.ContainsAny(name, "\x00\r\n")
 }
 
 // appendFlags appends flags in parentheses.

@@ -204,7 +204,7 @@ func (e *CommandEncoder) pattern(name string, class *wire.Class) {
 		return
 	}
 	s := name
-	if strings.ContainsAny(name, "\x00\r\n") {
+	if !validName(name) {
 		e.fail(imap.ErrMailboxName)
 		return
 	}

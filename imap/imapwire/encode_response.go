@@ -14,6 +14,10 @@ type EncodeOptions struct {
 	// UTF8 says that UTF8=ACCEPT is in force: mailbox names are sent as UTF-8
 	// (RFC 6855).
 	UTF8 bool
+	// UTF8Text says that the client chose a language by LANGUAGE: texts for
+	// people are sent as UTF-8 (RFC 5255 section 3.5). Else what is not ASCII
+	// becomes "?" in them.
+	UTF8Text bool
 }
 
 // AppendResponse appends a response with its line end. o may be nil. A value
@@ -37,7 +41,7 @@ func (o *EncodeOptions) appendResponse(dst []byte, r Response) ([]byte, error) {
 	var err error
 	switch r := r.(type) {
 	case *StatusResponse:
-		return AppendStatus(dst, r.Tag, r.Cond, r.Code, r.Text), nil
+		return appendStatus(dst, r.Tag, r.Cond, r.Code, r.Text, o.UTF8Text), nil
 	case *Continuation:
 		return AppendContinuation(dst, r.Text), nil
 	case *CapabilityData:
@@ -269,8 +273,8 @@ func (o *EncodeOptions) appendNamespaces(dst []byte, list []imap.Namespace) ([]b
 
 // appendPrefix appends a name, or the beginning of one, as a string.
 func (o *EncodeOptions) appendPrefix(dst []byte, name string) ([]byte, error) {
-	if o.UTF8 && quotableUTF8(name) {
-		return appendQuoted(dst, name), nil
+	if o.UTF8 {
+		return appendUTF8Name(dst, name)
 	}
 	name, err := imap.EncodeUTF7(name)
 	if err != nil {

@@ -116,6 +116,8 @@ func FuzzCommandStream(f *testing.F) {
 	f.Add("a LOGIN {1+}\r\nx {2}\r\nyz\r\nb APPEND x {3+}\r\nabc\r\nc NOOP\r\n", []byte{1, 7})
 	f.Add("a APPEND x {21+}\r\nx NOOP\r\nx NOOP\r\n12345\r\nb NOOP\r\n", []byte{0})
 	f.Add("a APPEND x UTF8 (~{2+}\r\nbc) {1+}\r\nx\r\nb NOOP\r\n", []byte{3})
+	f.Add("a APPEND x CATENATE (URL {2+}\r\nab TEXT {3+}\r\nabc URL z) (\\Seen) CATENATE (UTF8 (~{1}\r\nx) URL y)\r\nb NOOP\r\n", []byte{9})
+	f.Add("a UID REPLACE 3 x {3+}\r\nabc\r\nb REPLACE * x CATENATE (URL z) {8+}\r\nx NOOP\r\n\r\n", []byte{4})
 	f.Add("a X {10+}\r\naaaaaaaaaa {10+}\r\naaaaaaaaaa\r\nb\x00\r\n\nc\r\r\n", []byte{2})
 	f.Fuzz(func(t *testing.T, in string, sizes []byte) {
 		limits := CommandLimits{Line: 200, Command: 400, Literal: 50, Literals: 5, Append: 100, Drain: 300, Depth: 10}
@@ -136,14 +138,11 @@ func received(src io.Reader, limits ResponseLimits) (log []string) {
 		case err != nil:
 			return append(log, err.Error())
 		default:
-			f, ok := r.(*FetchData)
-			if ok && f.More {
-				s := &f.Sections[len(f.Sections)-1]
-				b, err := io.ReadAll(s.Stream)
-				log = append(log, fmt.Sprintf("stream %q %v", b, err))
-				s.Stream = nil
-			}
 			log = append(log, dump(r))
+			if s := c.Stream(); s != nil {
+				b, err := io.ReadAll(s)
+				log = append(log, fmt.Sprintf("stream %q %v", b, err))
+			}
 		}
 	}
 	return log
@@ -153,6 +152,7 @@ func received(src io.Reader, limits ResponseLimits) (log []string) {
 func FuzzResponseStream(f *testing.F) {
 	f.Add("* OK hi {5}\r\n* 1 FETCH (BODY[] {60}\r\n"+strings.Repeat("x", 60)+" UID 3)\r\n* 4 EXISTS\r\n", []byte{1, 7})
 	f.Add("* LIST () \"/\" {3}\r\nabc\r\n+ \r\n", []byte{0})
+	f.Add("* URLFETCH a {60}\r\n"+strings.Repeat("x", 60)+" b NIL c {60}\r\n"+strings.Repeat("\r\n", 30)+"\r\n* 4 EXISTS\r\n", []byte{6})
 	for _, tt := range quirks {
 		f.Add(tt.in+"\r\n* 4 EXISTS\r\n", []byte{5})
 	}

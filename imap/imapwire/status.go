@@ -5,6 +5,7 @@ package imapwire
 import (
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/mailwire/mailwire/imap"
@@ -18,6 +19,10 @@ const maxText = 1000
 // error say: what has no place in a line becomes a space or "?", and a code
 // that cannot be written is left out.
 func AppendStatus(dst []byte, tag string, cond imap.Condition, code imap.Code, text string) []byte {
+	return appendStatus(dst, tag, cond, code, text, false)
+}
+
+func appendStatus(dst []byte, tag string, cond imap.Condition, code imap.Code, text string, utf8Text bool) []byte {
 	if !classTag.All(tag) {
 		tag = "*"
 	}
@@ -34,7 +39,7 @@ func AppendStatus(dst []byte, tag string, cond imap.Condition, code imap.Code, t
 			dst = append(d, ' ')
 		}
 	}
-	dst = appendLineText(dst, text, len(dst) == from)
+	dst = appendLineText(dst, text, len(dst) == from, utf8Text)
 	return append(dst, '\r', '\n')
 }
 
@@ -54,7 +59,7 @@ func AppendError(dst []byte, tag string, e *imap.Error) []byte {
 func AppendContinuation(dst []byte, text string) []byte {
 	dst = append(dst, "+ "...)
 	if text != "" {
-		dst = appendLineText(dst, text, false)
+		dst = appendLineText(dst, text, false, false)
 	}
 	return append(dst, '\r', '\n')
 }
@@ -66,16 +71,20 @@ func AppendSASL(dst, challenge []byte) []byte {
 	return append(dst, '\r', '\n')
 }
 
-// appendLineText appends text as resp-text has it: printable ASCII, not empty.
-// At the front, "[" would begin a code.
-func appendLineText(dst []byte, text string, front bool) []byte {
+// appendLineText appends text as resp-text has it: printable ASCII, or UTF-8 where
+// that is understood, and not empty. At the front, "[" would begin a code.
+func appendLineText(dst []byte, text string, front, utf8Text bool) []byte {
 	from := len(dst)
 	for i := 0; i < len(text) && len(dst)-from < maxText; {
 		c := text[i]
 		switch {
 		case c >= 0x80:
-			_, n := utf8.DecodeRuneInString(text[i:])
-			dst = append(dst, '?')
+			r, n := utf8.DecodeRuneInString(text[i:])
+			if utf8Text && r != utf8.RuneError && !unicode.IsControl(r) {
+				dst = append(dst, text[i:i+n]...)
+			} else {
+				dst = append(dst, '?')
+			}
 			i += n
 			continue
 		case c == '\r' && i+1 < len(text) && text[i+1] == '\n':

@@ -360,11 +360,3 @@ func TestIdleMemory(t *testing.T) {
 	t.Logf("%d octets a session", per)
 	require.Less(t, per, uint64(64<<10))
 }
-
-// BenchmarkIdle4500 reports the memory of idle sessions, of as many as 20,000 open
-// files allow with both peers in the process: a session has four.
-func BenchmarkIdle4500(b *testing.B) {
-	for b.Loop() {
-		b.ReportMetric(float64(idle(b, 4500)), "octets/session")
-	}
-}

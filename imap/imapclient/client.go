@@ -115,13 +115,14 @@ type Client struct {
 	running string // and of the last that was made ready
 	buf     []byte
 
-	caps     imap.Capabilities // nil where not known
-	enabled  imap.Capabilities
-	greeting *imapwire.StatusResponse
-	referral string
-	tls      *tls.ConnectionState
-	deflated bool
-	authed   bool
+	caps      imap.Capabilities // nil where not known
+	enabled   imap.Capabilities
+	greeting  *imapwire.StatusResponse
+	referral  string
+	tls       *tls.ConnectionState
+	deflated  bool
+	authed    bool
+	noQResync bool // it is offered, and not known
 
 	bye      *imapwire.StatusResponse
 	afterBye int

@@ -113,9 +113,13 @@ func (c *Client) FetchWith(ctx context.Context, set imap.NumSet, o *FetchOptions
 			yield(nil, err)
 			return
 		}
+		flags := asksFlags(items)
 		stream(c, ctx, args, func(r imapwire.Response) *Message {
 			switch r := r.(type) {
 			case *imapwire.FetchData:
+				if !flags && r.Has&imapwire.HasFlags != 0 {
+					c.changes++ // told unasked
+				}
 				return (*Message)(r)
 			case *imapwire.VanishedData:
 				if r.Earlier && vanished != nil {
@@ -125,6 +129,17 @@ func (c *Client) FetchWith(ctx context.Context, set imap.NumSet, o *FetchOptions
 			return nil
 		})(yield)
 	}
+}
+
+// asksFlags reports whether flags are among the items.
+func asksFlags(items []imap.FetchItem) bool {
+	for _, item := range items {
+		switch item {
+		case imap.FetchFlags, imap.FetchMacroAll, imap.FetchMacroFast, imap.FetchMacroFull:
+			return true
+		}
+	}
+	return false
 }
 
 // needItems is an *ExtensionError where an item is of an extension that the

@@ -21,7 +21,7 @@ func (c *Conn) maxHold() int64 {
 
 // abilities adds the lines of EHLO that follow from the Session.
 func (c *Conn) abilities(lines []string) []string {
-	x := &c.caps
+	x := c.caps
 	add := func(ok bool, line string) {
 		if ok {
 			lines = append(lines, line)
@@ -79,7 +79,7 @@ func (c *Conn) abilities(lines []string) []string {
 
 // checkFuture checks the parameters that say when and how to deliver.
 func (c *Conn) checkFuture(o *smtp.MailOptions, unknown func(string) *smtp.Error) *smtp.Error {
-	x := &c.caps
+	x := c.caps
 	hold := c.maxHold()
 	switch {
 	case o.By.Mode != 0 && !x.DeliverBy:

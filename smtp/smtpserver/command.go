@@ -37,10 +37,11 @@ func (c *Conn) hello(ctx context.Context, cmd *smtpwire.Command) error {
 	c.state = stateReady
 	lines := make([]string, 1, 12)
 	lines[0] = c.greets(cmd.Arg)
-	c.caps = Capabilities{}
+	c.caps = &noCapabilities
 	if c.esmtp {
 		if x, ok := c.sess.(Capable); ok {
-			c.caps = x.Capabilities()
+			caps := x.Capabilities()
+			c.caps = &caps
 		}
 		lines = c.abilities(c.mechanisms(c.extensions(lines)))
 	}

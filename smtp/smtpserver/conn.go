@@ -33,12 +33,12 @@ type Conn struct {
 	body *body // while Data runs
 	took bool  // the last DATA asked for its message
 
-	caps     Capabilities
+	caps     *Capabilities        // not nil
 	bad      *smtpwire.ParseError // of the last command
 	pending  *smtpwire.Command    // gave a message in chunks up
 	chunkWas netconn.Span
 
-	client  xclient      // what XCLIENT said
+	client  *xclient     // what XCLIENT said; not nil
 	forward []smtp.Param // what XFORWARD said
 
 	errors, badRecipients, noops, authFailures, overshoot, mails int

@@ -37,6 +37,7 @@ type body struct {
 	dot    *wire.DotReader
 	chunks *chunks
 	was    netconn.Span
+	to     errWriter // of WriteTo
 
 	err   error // what the backend was told, beyond which it reads nothing
 	fail  error // the connection broke
@@ -129,10 +130,10 @@ func (b *body) WriteTo(w io.Writer) (int64, error) {
 	if err := b.begin(); err != nil {
 		return 0, err
 	}
-	e := &errWriter{w: w}
-	n, err := b.src.WriteTo(e)
-	if e.err != nil {
-		return n, e.err
+	b.to = errWriter{w: w}
+	n, err := b.src.WriteTo(&b.to)
+	if b.to.err != nil {
+		return n, b.to.err
 	}
 	return n, b.check(err)
 }
@@ -320,7 +321,8 @@ func (c *Conn) verdict(env *smtp.Envelope, res *smtp.Result, err error, each boo
 		}
 		out := accepted(r)
 		if e != nil {
-			*out = c.refusal(e)
+			refused := c.refusal(e)
+			out = &refused
 		} else {
 			c.forgive()
 		}
@@ -367,9 +369,15 @@ func fold(env *smtp.Envelope, res *smtp.Result) error {
 	return first
 }
 
+// plainlyAccepted is what most messages get. Nothing writes to it.
+var plainlyAccepted = smtp.Reply{Code: 250, EnhancedCode: codeOK, Lines: []string{"Message accepted"}}
+
 // accepted is the positive reply to a message, with the backend's text.
 func accepted(r *smtp.Reply) *smtp.Reply {
-	out := &smtp.Reply{Code: 250, EnhancedCode: codeOK, Lines: []string{"Message accepted"}}
+	if r.EnhancedCode.IsZero() && len(r.Lines) == 0 {
+		return &plainlyAccepted
+	}
+	out := &smtp.Reply{Code: 250, EnhancedCode: codeOK, Lines: plainlyAccepted.Lines}
 	if r.EnhancedCode.Valid() && r.EnhancedCode[0] == 2 {
 		out.EnhancedCode = r.EnhancedCode
 	}

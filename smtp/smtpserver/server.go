@@ -135,7 +135,8 @@ func (s *Server) init() {
 				MinRate:          s.lim.MinRate,
 				WriteTimeout:     s.lim.WriteTimeout,
 				HandshakeTimeout: s.lim.HandshakeTimeout,
-				Reader:           wire.Options{MaxLine: smtpwire.MaxAuthLine},
+				// Room for most envelopes, pipelined: idle connections are many.
+				Reader: wire.Options{MaxLine: smtpwire.MaxAuthLine, MinBuffer: 128},
 			},
 		}
 	})

@@ -92,8 +92,14 @@ var (
 	codePolicy5 = smtp.EnhancedCode{5, 7, 0}
 )
 
+// What most connections have. Nothing writes to them.
+var (
+	noCapabilities Capabilities
+	noClient       xclient
+)
+
 func (s *Server) handle(ctx context.Context, n *serve.Session) error {
-	c := &Conn{srv: s, net: n}
+	c := &Conn{srv: s, net: n, caps: &noCapabilities, client: &noClient}
 	err := c.converse(ctx)
 	if err == errDone || n.Hijacked() || c.env == nil && gone(err) {
 		return nil

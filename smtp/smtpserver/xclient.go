@@ -43,7 +43,7 @@ func (c *Conn) xclient(ctx context.Context, cmd *smtpwire.Command) error {
 	if !c.trusted() {
 		return c.refuse(550, codePolicy5, "Not authorized to use XCLIENT")
 	}
-	now := c.client
+	now := *c.client
 	helo, identity := c.helo, c.identity
 	for _, a := range cmd.Attributes {
 		value, given := a.Value, a.Value != "" && a.Value != "[UNAVAILABLE]" && a.Value != "[TEMPUNAVAIL]"
@@ -83,9 +83,9 @@ func (c *Conn) xclient(ctx context.Context, cmd *smtpwire.Command) error {
 		}
 	}
 	c.closeSession()
-	c.client, c.helo, c.identity = now, helo, identity
+	c.client, c.helo, c.identity = &now, helo, identity
 	c.state, c.esmtp, c.forward = stateConnected, false, nil
-	c.caps = Capabilities{}
+	c.caps = &noCapabilities
 	if err := c.meet(ctx); err != nil {
 		return err
 	}

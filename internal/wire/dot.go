@@ -115,8 +115,10 @@ func (d *DotReader) next(limit int) ([]byte, error) {
 	}
 }
 
+// fill reads more, into a large window from the beginning: a peer that sends a
+// kilobyte would have it too, and nearly all bodies are longer than a line.
 func (d *DotReader) fill() bool {
-	if d.r.fill(d.r.bulk(d.size, bulkBuffer)) {
+	if d.r.fill(bulkBuffer) {
 		return true
 	}
 	d.err = d.r.failed()

@@ -128,7 +128,7 @@ func (r *Reader) room(want int) {
 		r.base += int64(r.r)
 		r.r, r.w = 0, 0
 	}
-	if len(r.buf) < want {
+	if len(r.buf) < want || len(r.buf) == 0 {
 		r.resize(want)
 		return
 	}
@@ -142,7 +142,8 @@ func (r *Reader) room(want int) {
 		r.r = 0
 		return
 	}
-	r.resize(2 * len(r.buf))
+	// There is likely more than so little.
+	r.resize(max(2*len(r.buf), defaultMinBuffer))
 }
 
 func (r *Reader) resize(size int) {

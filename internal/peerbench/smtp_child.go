@@ -48,7 +48,9 @@ func runChild(args []string) error {
 type stat struct {
 	Messages, Octets int64
 	CPU              time.Duration
-	// Memory is what the process has of it, its garbage taken away.
+	// Memory is what the process has from the system, its garbage given
+	// back: heap, stacks and what the runtime needs for them. What is
+	// resident depends on which pages were touched by chance.
 	Memory int64
 }
 
@@ -85,29 +87,19 @@ func serveChild(name string) error {
 	for in.Scan() {
 		s := stat{Messages: messages.Load(), Octets: octets.Load(), CPU: cpuTime()}
 		if in.Text() == "memory" {
+			// Pools let go what was not used since the last time.
+			runtime.GC()
+			runtime.GC()
 			debug.FreeOSMemory()
-			if s.Memory, err = resident(); err != nil {
-				return err
-			}
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			s.Memory = int64(m.Sys - m.HeapReleased)
 		}
 		if err := json.NewEncoder(os.Stdout).Encode(s); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// resident is the memory of this process, in octets.
-func resident() (int64, error) {
-	if b, err := os.ReadFile("/proc/self/statm"); err == nil {
-		if f := strings.Fields(string(b)); len(f) > 1 {
-			pages, err := strconv.ParseInt(f[1], 10, 64)
-			return pages * int64(os.Getpagesize()), err
-		}
-	}
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.Sys - m.HeapReleased), nil
 }
 
 // loadChild opens sessions, has each send its messages, and says how long that

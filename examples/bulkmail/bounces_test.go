@@ -204,6 +204,44 @@ func TestBounces(t *testing.T) {
 	}
 }
 
+// A crash between a suppression and its record does no harm.
+func TestBouncesCrash(t *testing.T) {
+	d := newDesk(t)
+	d.config("soft-bounces = 2 in 30d\n", "SMTP")
+	got := mailed(t, d, 12)
+	s, err := lookState(d.state())
+	require.NoError(t, err)
+	s.secret, err = loadSecret(d.state())
+	require.NoError(t, err)
+	conf, err := loadConfig(d.path("bulkmail.conf"))
+	require.NoError(t, err)
+	open := func() *bouncer {
+		b, err := s.openBouncer(conf, []string{"news"}, false)
+		require.NoError(t, err)
+		b.say = func(string, ...any) {}
+		return b
+	}
+	messages := inbox(got)
+	at := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	for how := range breakages {
+		for i, m := range messages {
+			source := fmt.Sprintf("test %d/%d", how, i)
+			b := open()
+			b.journal.f = &brokenFile{journalFile: b.journal.f, how: how}
+			require.ErrorIs(t, b.take(source, []byte(m), at), errBroken)
+			b.close()
+			if b = open(); b.done[source].IsZero() {
+				require.NoError(t, b.take(source, []byte(m), at))
+			} else {
+				require.Equal(t, breakSync, how)
+			}
+			b.close()
+		}
+	}
+	checkSuppressed(t, d, 0, 2, 3, 8, 9)
+	require.Equal(t, 5, strings.Count(d.read("state/suppressed"), "\n"))
+}
+
 // Soft bounces that lie far apart do not add up.
 func TestSoftBounceWindow(t *testing.T) {
 	b := &bouncer{conf: &config{softBounces: 3, softBounceWindow: 30 * day}, soft: map[string][]strike{}}

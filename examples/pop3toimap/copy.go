@@ -97,11 +97,11 @@ func (p *program) run(ctx context.Context) error {
 	if p.tls, err = trust(p.ca); err != nil {
 		return err
 	}
-	popSecret, err := secret(p.from, p.fromSecret, "POP3_PASSWORD", p.log)
+	popSecret, err := secret(ctx, p.from, p.fromSecret, "POP3_PASSWORD", p.log)
 	if err != nil {
 		return err
 	}
-	p.imapSecret, err = secret(p.to, p.toSecret, "IMAP_PASSWORD", p.log)
+	p.imapSecret, err = secret(ctx, p.to, p.toSecret, "IMAP_PASSWORD", p.log)
 	if err != nil {
 		return err
 	}

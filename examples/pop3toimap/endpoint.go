@@ -3,7 +3,6 @@ package main
 // Servers, and the passwords for them.
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
@@ -107,7 +106,7 @@ func defaultJournal(from, to *endpoint) (string, error) {
 }
 
 // secret is a password.
-func secret(e *endpoint, file, variable string, prompt io.Writer) (string, error) {
+func secret(ctx context.Context, e *endpoint, file, variable string, prompt io.Writer) (string, error) {
 	if file != "" {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -125,11 +124,11 @@ func secret(e *endpoint, file, variable string, prompt io.Writer) (string, error
 	if !isTerminal(os.Stdin) {
 		return "", fmt.Errorf("no password for %s: set %s, or give a file", e, variable)
 	}
-	return ask(e, variable, prompt)
+	return ask(ctx, e, variable, prompt)
 }
 
 // ask asks on the terminal, which does not show what is typed.
-func ask(e *endpoint, variable string, prompt io.Writer) (string, error) {
+func ask(ctx context.Context, e *endpoint, variable string, prompt io.Writer) (string, error) {
 	stty := func(arg string) error {
 		cmd := exec.Command("stty", arg)
 		cmd.Stdin = os.Stdin
@@ -139,15 +138,43 @@ func ask(e *endpoint, variable string, prompt io.Writer) (string, error) {
 		return "", fmt.Errorf("the terminal can not hide a password here: set %s, or give a file", variable)
 	}
 	fmt.Fprintf(prompt, "Password of %s at %s: ", e.user, e.host)
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	type answer struct {
+		line string
+		err  error
+	}
+	typed := make(chan answer, 1)
+	go func() {
+		line, err := readLine(os.Stdin)
+		typed <- answer{line, err}
+	}()
+	var a answer
+	select {
+	case a = <-typed:
+	case <-ctx.Done():
+		// The goroutine waits for a line until the program ends, which is now.
+		a.err = context.Cause(ctx)
+	}
 	fmt.Fprintln(prompt)
-	if e := stty("echo"); err == nil {
-		err = e
+	if err := stty("echo"); a.err == nil {
+		a.err = err
 	}
-	if err != nil {
-		return "", err
+	return a.line, a.err
+}
+
+// readLine reads a line, and nothing behind it: that is the next password.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	for one := make([]byte, 1); ; {
+		n, err := r.Read(one)
+		switch {
+		case n > 0 && one[0] == '\n':
+			return strings.TrimSuffix(string(line), "\r"), nil
+		case n > 0:
+			line = append(line, one[0])
+		case err != nil:
+			return "", err
+		}
 	}
-	return strings.TrimRight(line, "\r\n"), nil
 }
 
 // trust is the configuration of TLS with more authorities.
@@ -169,8 +196,23 @@ func trust(ca string) (*tls.Config, error) {
 	return &tls.Config{RootCAs: pool}, nil
 }
 
+func credentials(e *endpoint, password, mechanism string) *sasl.Credentials {
+	c := &sasl.Credentials{User: e.user, Password: password}
+	if mechanism != "" {
+		c.Only = []string{strings.ToUpper(mechanism)}
+	}
+	return c
+}
+
 func (p *program) dialPOP3(ctx context.Context, password string, config *tls.Config) (*pop3client.Client, error) {
-	o := &pop3client.Options{TLS: pop3client.Required, TLSConfig: config, User: p.from.user, Password: password}
+	o := &pop3client.Options{TLS: pop3client.Required, TLSConfig: config}
+	plain := strings.EqualFold(p.fromMechanism, "USER")
+	switch {
+	case p.fromMechanism == "":
+		o.User, o.Password = p.from.user, password
+	case !plain:
+		o.Auth = credentials(p.from, password, p.fromMechanism)
+	}
 	switch {
 	case p.from.implicit:
 		o.TLS = pop3client.Implicit
@@ -178,6 +220,11 @@ func (p *program) dialPOP3(ctx context.Context, password string, config *tls.Con
 		o.TLS, o.AllowCleartext = pop3client.Disabled, true
 	}
 	c, err := pop3client.Dial(ctx, p.from.addr(), o)
+	if err == nil && plain {
+		if err = c.Login(ctx, p.from.user, password); err != nil {
+			c.Close()
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.from, err)
 	}
@@ -185,7 +232,7 @@ func (p *program) dialPOP3(ctx context.Context, password string, config *tls.Con
 }
 
 func (p *program) dialIMAP(ctx context.Context, password string, config *tls.Config) (*imapclient.Client, error) {
-	o := &imapclient.Options{TLS: imapclient.Required, TLSConfig: config, Auth: &sasl.Credentials{User: p.to.user, Password: password}, DialContext: p.dial}
+	o := &imapclient.Options{TLS: imapclient.Required, TLSConfig: config, Auth: credentials(p.to, password, p.toMechanism), DialContext: p.dial}
 	switch {
 	case p.to.implicit:
 		o.TLS = imapclient.Implicit
@@ -193,7 +240,7 @@ func (p *program) dialIMAP(ctx context.Context, password string, config *tls.Con
 		o.TLS, o.AllowCleartext = imapclient.Disabled, true
 	}
 	c, err := imapclient.Dial(ctx, p.to.addr(), o)
-	if errors.Is(err, sasl.ErrMechanism) {
+	if errors.Is(err, sasl.ErrMechanism) && p.toMechanism == "" {
 		// A server that knows LOGIN alone.
 		o.Auth = nil
 		if c, err = imapclient.Dial(ctx, p.to.addr(), o); err == nil {

@@ -38,6 +38,10 @@ usage: pop3toimap [flags] FROM TO
                     folder of the user's settings, named by FROM and TO
   -from-password FILE, -to-password FILE
                     the passwords: the first line of each file
+  -from-mechanism NAME, -to-mechanism NAME
+                    log in by this mechanism alone (PLAIN, SCRAM-SHA-256, ...;
+                    USER for USER and PASS), where the best that the server
+                    offers is refused
   -ca FILE          more authorities to trust, in PEM
   -cleartext        pop3:// and imap:// without TLS, for servers on this machine
   -v                say what becomes of each message
@@ -77,6 +81,8 @@ type config struct {
 	fromSecret, toSecret string // files
 	ca                   string
 	cleartext, verbose   bool
+	// The mechanisms to log in by; empty for the best there is.
+	fromMechanism, toMechanism string
 }
 
 func parseArgs(args []string) (*config, error) {
@@ -91,6 +97,8 @@ func parseArgs(args []string) (*config, error) {
 	fs.StringVar(&c.journal, "journal", "", "")
 	fs.StringVar(&c.fromSecret, "from-password", "", "")
 	fs.StringVar(&c.toSecret, "to-password", "", "")
+	fs.StringVar(&c.fromMechanism, "from-mechanism", "", "")
+	fs.StringVar(&c.toMechanism, "to-mechanism", "", "")
 	fs.StringVar(&c.ca, "ca", "", "")
 	fs.BoolVar(&c.cleartext, "cleartext", false, "")
 	fs.BoolVar(&c.verbose, "v", false, "")

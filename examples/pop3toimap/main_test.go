@@ -183,6 +183,23 @@ func TestKeepAndDeleteAfter(t *testing.T) {
 	require.Len(t, w.list(), 3)
 }
 
+func TestMechanisms(t *testing.T) {
+	for _, m := range []string{"USER", "plain", "LOGIN"} {
+		w := newWorld(t, mail(1))
+		to := m
+		if m == "USER" {
+			to = "PLAIN"
+		}
+		w.must("-from-mechanism", m, "-to-mechanism", to)
+		require.Empty(t, w.left())
+	}
+	w := newWorld(t, mail(1))
+	require.Equal(t, exitFailed, w.run("-from-mechanism", "X-NONE"))
+	require.Contains(t, w.log, "mechanism not available")
+	require.Equal(t, exitFailed, w.run("-to-mechanism", "X-NONE"))
+	require.Contains(t, w.log, "mechanism not available")
+}
+
 func TestDryRun(t *testing.T) {
 	w := newWorld(t, mail(1), mail(2))
 	w.must("-n")

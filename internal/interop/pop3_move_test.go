@@ -45,7 +45,7 @@ func inMailbox(t *testing.T, addr string, o *imapclient.Options, mailbox string)
 
 // testMove moves ada's maildrop at one server into a mailbox of bob's at
 // another. The program is killed in its middle once.
-func testMove(t *testing.T, from *popServer, imapAddr string, o *imapclient.Options, ca, mailbox string) {
+func testMove(t *testing.T, from *popServer, imapAddr string, o *imapclient.Options, ca, mailbox string, flags ...string) {
 	messages := hardMessages()
 	from.fill(t, "ada", messages)
 	home := t.TempDir()
@@ -53,7 +53,7 @@ func testMove(t *testing.T, from *popServer, imapAddr string, o *imapclient.Opti
 	out, err := exec.Command("go", "build", "-o", program, "github.com/mailwire/mailwire/examples/pop3toimap").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	command := func(more ...string) *exec.Cmd {
-		cmd := exec.Command(program, append(more, "-v", "-ca", ca, "-journal", filepath.Join(home, "journal"),
+		cmd := exec.Command(program, append(slices.Concat(flags, more), "-v", "-ca", ca, "-journal", filepath.Join(home, "journal"),
 			"pop3://ada@"+from.addr["pop3"], "imaps://bob@"+imapAddr+"/"+strings.ReplaceAll(mailbox, "/", "%2F"))...)
 		cmd.Env = append(os.Environ(), "POP3_PASSWORD="+password, "IMAP_PASSWORD="+password)
 		return cmd
@@ -101,7 +101,8 @@ func TestMoveDovecotToDovecot(t *testing.T) {
 }
 
 func TestMoveCourierToCyrus(t *testing.T) {
-	from, to := popCourier(t), startCyrus(t, "tls_versions: tls1_2\n")
+	from, to := popCourier(t), startCyrus(t, "")
 	o := &imapclient.Options{TLS: imapclient.Implicit, TLSConfig: to.tls, Auth: sasl.Plain("", "bob", password)}
-	testMove(t, from, to.addr["imaps"], o, filepath.Join(to.dir, "ca.pem"), "INBOX")
+	testMove(t, from, to.addr["imaps"], o, filepath.Join(to.dir, "ca.pem"), "INBOX",
+		"-to-mechanism", "SCRAM-SHA-256") // see TestPOP3CyrusBinding
 }

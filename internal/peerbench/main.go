@@ -22,7 +22,9 @@ is one of which more is better (MB/s, messages/s) or less (KB of heap).
 Corpora are generated, the same in each run. Part counts, decoded octets and
 addresses are compared before anything is timed; a difference ends the run.
 The yardsticks (indexbyte, base64) do less than the row asks: they show how
-near the work comes to finding newlines, or to decoding alone.
+near the work comes to finding newlines, or to decoding alone. So does
+smtp-sink, of Postfix, which throws all away; it has rows where it is installed.
+Servers under load, and the load, are processes of their own.
 
   -run REGEXP  only the rows whose name matches
   -short       a tenth of the corpora

@@ -70,6 +70,22 @@ func (p *parser) fetchData(f *FetchData) {
 
 // knownItem is an item's name in one spelling, or nothing.
 func knownItem(b []byte) imap.FetchAtt {
+	switch imap.FetchAtt(b) { // in the spelling of nearly all servers
+	case imap.FetchUID:
+		return imap.FetchUID
+	case imap.FetchFlags:
+		return imap.FetchFlags
+	case imap.FetchModSeq:
+		return imap.FetchModSeq
+	case imap.FetchSize:
+		return imap.FetchSize
+	case imap.FetchInternalDate:
+		return imap.FetchInternalDate
+	case imap.FetchEnvelope:
+		return imap.FetchEnvelope
+	case imap.FetchBodyStructure:
+		return imap.FetchBodyStructure
+	}
 	for _, a := range [...]imap.FetchAtt{
 		imap.FetchUID, imap.FetchFlags, imap.FetchEnvelope, imap.FetchInternalDate, imap.FetchSize,
 		imap.FetchBodyStructure, imap.FetchBody, imap.FetchModSeq, imap.FetchRFC822, imap.FetchRFC822Header,

@@ -155,6 +155,18 @@ func (p *parser) laxFlags(dst []imap.Flag) []imap.Flag {
 // flagOf is the flag b, which ends at the cursor, without an allocation where
 // it is a system flag.
 func (p *parser) flagOf(b []byte) imap.Flag {
+	switch imap.Flag(b) { // in the spelling of nearly all servers
+	case imap.FlagSeen:
+		return imap.FlagSeen
+	case imap.FlagAnswered:
+		return imap.FlagAnswered
+	case imap.FlagFlagged:
+		return imap.FlagFlagged
+	case imap.FlagDeleted:
+		return imap.FlagDeleted
+	case imap.FlagRecent:
+		return imap.FlagRecent
+	}
 	if b[0] == '\\' && len(b) > 1 {
 		for _, f := range [...]imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagDraft, imap.FlagRecent, imap.FlagWildcard} {
 			if wire.EqualFold(b, string(f)) {

@@ -5,6 +5,7 @@ package imap
 import (
 	"errors"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -215,6 +216,54 @@ func appendPartial(dst []byte, p *Partial) ([]byte, error) {
 		dst = strconv.AppendInt(dst, p.Count, 10)
 	}
 	return append(dst, '>'), nil
+}
+
+var errSection = errors.New("imap: not a section such as 1.2.HEADER")
+
+// ParseBodySection reads what stands in BODY[...], such as "1.2.MIME" or
+// "HEADER.FIELDS (From To)", the section of a URL for instance. The empty text is
+// the message.
+func ParseBodySection(text string) (*BodySection, error) {
+	s := &BodySection{}
+	rest := text
+	for rest != "" && isDigit(rest[0]) {
+		n, err := 0, error(nil)
+		word, after, more := strings.Cut(rest, ".")
+		if n, err = strconv.Atoi(word); err != nil || n < 1 || n > 1<<31-1 || len(s.Part) == 100 || more && after == "" {
+			return nil, errSection
+		}
+		s.Part = append(s.Part, n)
+		rest = after
+	}
+	word, fields, hasFields := strings.Cut(rest, " ")
+	s.Specifier = PartSpecifier(upperASCII(word))
+	switch s.Specifier {
+	case PartAll, PartHeader, PartText:
+	case PartMIME:
+		if s.Part == nil {
+			return nil, errSection
+		}
+	case PartHeaderFields, PartHeaderFieldsNot:
+		if len(fields) < 3 || fields[0] != '(' || fields[len(fields)-1] != ')' {
+			return nil, errSection
+		}
+		for f := range strings.SplitSeq(fields[1:len(fields)-1], " ") {
+			if n := len(f); n >= 2 && f[0] == '"' && f[n-1] == '"' {
+				f = f[1 : n-1]
+			}
+			if !isAtom(f) {
+				return nil, errSection
+			}
+			s.Fields = append(s.Fields, f)
+		}
+		return s, nil
+	default:
+		return nil, errSection
+	}
+	if hasFields {
+		return nil, errSection
+	}
+	return s, nil
 }
 
 // BinarySection is BINARY[...] or BINARY.PEEK[...]: a part with its transfer

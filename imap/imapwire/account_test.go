@@ -253,3 +253,25 @@ func TestUTF8Text(t *testing.T) {
 		assert.True(t, utf8.Valid(out))
 	}
 }
+
+// Lists of entries of a few octets do not become many times as much memory.
+func TestAccountListsAreBounded(t *testing.T) {
+	for head, item := range map[string]string{
+		"* ACL x": " a b", "* LISTRIGHTS x y z": " a", "* QUOTAROOT x": " a", "* QUOTA x (A 1 2": " A 1 2", "* METADATA x (/a b": " /a b", "* METADATA x /a": " /b",
+		"* LANGUAGE (a": " b", "* COMPARATOR a (b": " c", "* GENURLAUTH": " a", "* URLFETCH": " a NIL",
+	} {
+		tail := ""
+		if strings.Contains(head, "(") {
+			tail = ")"
+		}
+		_, err := ParseResponse([]byte(head+strings.Repeat(item, 1000)+tail), nil)
+		require.NoError(t, err, head)
+		_, err = ParseResponse([]byte(head+strings.Repeat(item, 200_000)+tail), nil)
+		assert.ErrorContains(t, err, "items", head)
+	}
+	for head, item := range map[string]string{"REFERRAL": " imap://a/", "URLMECH INTERNAL": " A"} {
+		r, err := ParseResponse([]byte("a NO ["+head+strings.Repeat(item, 101)+"] x"), nil)
+		require.NoError(t, err)
+		assert.IsType(t, imap.CodeRaw{}, r.(*StatusResponse).Code)
+	}
+}

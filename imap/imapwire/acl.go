@@ -133,6 +133,7 @@ func (c *MyRights) encodeArgs(e *CommandEncoder) { e.spMailbox(c.Mailbox) }
 func (p *parser) aclData() Response {
 	r := &ACLData{Mailbox: p.spLaxMailbox()}
 	for p.more() {
+		p.room(len(r.Entries))
 		x := imap.ACLEntry{Identifier: p.astring()}
 		p.sp()
 		x.Rights = p.rights()
@@ -148,6 +149,7 @@ func (p *parser) listRightsData() Response {
 	p.sp()
 	r.Required = p.rights()
 	for p.more() {
+		p.room(len(r.Optional))
 		r.Optional = append(r.Optional, p.rights())
 	}
 	return r

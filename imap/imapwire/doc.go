@@ -11,6 +11,8 @@
 // [ParseResponse]. Encoders append to a slice, are deterministic, and refuse
 // CR, LF and NUL where the grammar has no room for them.
 //
+// Both readers give the octets that they read, for proxies: Raw and Stream.
+//
 // What is not known here, commands, untagged responses, response codes, FETCH
 // items, is kept as it stood on the wire.
 package imapwire

@@ -128,6 +128,17 @@ func (p *parser) spLaxMailbox() string {
 	return p.laxMailbox()
 }
 
+// maxItems is how many entries one response may list: of what a few octets each
+// name, memory must not grow to many times what came.
+const maxItems = 100_000
+
+// room fails where a list of n items is full.
+func (p *parser) room(n int) {
+	if n >= maxItems {
+		p.FailMsg("more than " + strconv.Itoa(maxItems) + " items")
+	}
+}
+
 // more moves over spaces and reports whether the frame goes on.
 func (p *parser) more() bool {
 	if p.failed() {

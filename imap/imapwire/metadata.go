@@ -228,6 +228,7 @@ func (p *parser) metadataData() Response {
 	p.sp()
 	if c, ok := p.Peek(); ok && c == '(' {
 		p.laxList(func() {
+			p.room(len(r.Entries))
 			r.Entries = append(r.Entries, p.metadataEntry(func() bool { p.sp(); return true }))
 		})
 		p.laxEnd()
@@ -235,6 +236,7 @@ func (p *parser) metadataData() Response {
 	}
 	r.Names = append(r.Names, p.astring())
 	for p.more() {
+		p.room(len(r.Names))
 		r.Names = append(r.Names, p.astring())
 	}
 	return r

@@ -75,6 +75,7 @@ func (p *parser) quotaData() Response {
 		return r
 	}
 	p.laxList(func() {
+		p.room(len(r.Resources))
 		u := imap.QuotaUsage{Resource: imap.QuotaResource(p.word())}
 		p.sp()
 		u.Usage = p.numberSize()
@@ -89,6 +90,7 @@ func (p *parser) quotaData() Response {
 func (p *parser) quotaRootData() Response {
 	r := &QuotaRootData{Mailbox: p.spLaxMailbox()}
 	for p.more() {
+		p.room(len(r.Roots))
 		r.Roots = append(r.Roots, p.astring())
 	}
 	return r

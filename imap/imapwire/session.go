@@ -95,7 +95,10 @@ func (*GetJMAPAccess) encodeArgs(*CommandEncoder) {}
 func (p *parser) languageData() Response {
 	r := &LanguageData{}
 	p.sp()
-	p.laxList(func() { r.Tags = append(r.Tags, p.astring()) })
+	p.laxList(func() {
+		p.room(len(r.Tags))
+		r.Tags = append(r.Tags, p.astring())
+	})
 	p.laxEnd()
 	return r
 }
@@ -105,7 +108,10 @@ func (p *parser) comparatorData() Response {
 	p.sp()
 	r.Active = p.astring()
 	if p.more() {
-		p.laxList(func() { r.Matching = append(r.Matching, p.astring()) })
+		p.laxList(func() {
+			p.room(len(r.Matching))
+			r.Matching = append(r.Matching, p.astring())
+		})
 		p.laxEnd()
 	}
 	return r

@@ -141,6 +141,7 @@ func (c *URLFetch) encodeArgs(e *CommandEncoder) {
 func (p *parser) genURLAuthData() Response {
 	r := &GenURLAuthData{}
 	for p.more() {
+		p.room(len(r.URLs))
 		r.URLs = append(r.URLs, p.astring())
 	}
 	return r
@@ -149,6 +150,7 @@ func (p *parser) genURLAuthData() Response {
 func (p *parser) urlFetchData() Response {
 	r := &URLFetchData{}
 	for p.more() {
+		p.room(len(r.Items))
 		x := URLFetchItem{URL: p.astring()}
 		p.sp()
 		if h, ok := literalHeader(p.Rest()); ok && h.at == 0 && p.stream {
@@ -244,6 +246,10 @@ func (p *parser) mailboxIDCode() imap.Code {
 	return c
 }
 
+// maxCodeItems is how many URLs or mechanisms are read of a code: one with more
+// stays as it came.
+const maxCodeItems = 100
+
 // referralCode is nil where a URL is not one of IMAP.
 func (p *parser) referralCode() imap.Code {
 	c := imap.CodeReferral{}
@@ -253,7 +259,7 @@ func (p *parser) referralCode() imap.Code {
 			return nil
 		}
 		u, err := imap.ParseURL(p.bytesStr(b))
-		if err != nil {
+		if err != nil || len(c.URLs) == maxCodeItems {
 			return nil
 		}
 		c.URLs = append(c.URLs, *u)
@@ -279,6 +285,9 @@ func (p *parser) urlMechCode() imap.Code {
 	p.ExpectFold("INTERNAL")
 	c := imap.CodeURLMech{}
 	for p.more() {
+		if len(c.Mechanisms) == maxCodeItems {
+			return nil
+		}
 		m := imap.URLMechanism{Name: wire.Upper(p.bytesStr(p.ExpectTake(classMechanism, "a mechanism")))}
 		if p.Byte('=') {
 			b, err := base64.StdEncoding.DecodeString(p.bytesStr(p.Take(classBase64)))

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -583,19 +584,11 @@ func (f *folder) paramValue(value string, params Params) error {
 	}
 	f.keep = len(";")
 	f.token(" ", value)
-	for i := range params {
-		name, _, _ := strings.Cut(params[i].Name, "*")
-		said := false
-		for _, q := range params[:i] {
-			n, _, _ := strings.Cut(q.Name, "*")
-			said = said || strings.EqualFold(n, name)
-		}
-		if said {
-			continue
-		}
-		if v, ok := params.Get(name); ok {
-			for j := 0; j < len(params[i].Value); j++ {
-				if c := params[i].Value[j]; c == '\r' || c == '\n' || c == 0 {
+	for _, same := range sameNames(params) {
+		name, _, _ := strings.Cut(same[0].Name, "*")
+		if v, ok := same.Get(name); ok {
+			for j := 0; j < len(same[0].Value); j++ {
+				if c := same[0].Value[j]; c == '\r' || c == '\n' || c == 0 {
 					return fault(j, "octet 0x%02x in parameter %s", c, name)
 				}
 			}
@@ -605,6 +598,30 @@ func (f *folder) paramValue(value string, params Params) error {
 		}
 	}
 	return nil
+}
+
+// sameNames divides l into those of the same name before "*", in the order in which the names stand first.
+func sameNames(l Params) []Params {
+	var names []Params
+	at := make(map[string]int, len(l))
+	for _, p := range l {
+		name, _, _ := strings.Cut(p.Name, "*")
+		name = strings.Map(func(r rune) rune { // the same for all names that strings.EqualFold takes for the same
+			least := r
+			for q := unicode.SimpleFold(r); q != r; q = unicode.SimpleFold(q) {
+				least = min(least, q)
+			}
+			return least
+		}, name)
+		i, ok := at[name]
+		if !ok {
+			i = len(names)
+			at[name] = i
+			names = append(names, nil)
+		}
+		names[i] = append(names[i], p)
+	}
+	return names
 }
 
 // rawField appends a field that is spelled already.

@@ -2,6 +2,7 @@ package mime
 
 import (
 	"bytes"
+	"fmt"
 	"regexp"
 	"runtime"
 	"strings"
@@ -523,4 +524,22 @@ func BenchmarkAppendField(b *testing.B) {
 			b.SetBytes(int64(len(dst)))
 		})
 	}
+}
+
+// What stands for one parameter is put together whatever stands between, and the cost grows with the number alone.
+func TestParamFieldNames(t *testing.T) {
+	got, err := AppendField(nil, ParamField("S", "a", Params{{"n*1", "b"}, {"m", "1"}, {"N*0", "a"}, {"M", "2"}}), false)
+	require.NoError(t, err)
+	require.Equal(t, "S: a; n=ab; m=1\r\n", string(got))
+	got, err = AppendField(nil, ParamField("S", "a", Params{{"s", "1"}, {"\u017f*", "x"}, {"K", "2"}, {"\u212a", "x"}}), false)
+	require.NoError(t, err)
+	require.Equal(t, "S: a; s=1; K=2\r\n", string(got))
+	growth(t, 100_000, 400, func(n int) string { return strings.Repeat("x", n) }, func(s string) {
+		p := make(Params, len(s))
+		for i := range p {
+			p[i] = Param{fmt.Sprint("p", i), "v"}
+		}
+		_, err := AppendField(nil, ParamField("S", "a", p), false)
+		require.NoError(t, err)
+	})
 }

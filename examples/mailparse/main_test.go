@@ -160,7 +160,13 @@ func TestText(t *testing.T) {
 	out, _, _ = mailparse("Content-Type: text/html\n\n<p>a <b>b</b></p><script>x</script>", "-text", "-")
 	require.Equal(t, "a b\n", out)
 	out, _, _ = mailparse("A: b\r\n\r\n\x1b]0;title\a\r\n\u009b1m \tx\r\n", "-text", "-")
-	require.Equal(t, "]0;title\n1m \tx\n", out)
+	require.Equal(t, "\uFFFD]0;title\uFFFD\n\uFFFD1m \tx\n", out)
+	for _, c := range "\x00\x08\x1b\x7f\u0085\u009b\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" {
+		out, _, _ = mailparse("Content-Type: text/plain; charset=utf-8\n\ninvoice"+string(c)+"gpj.exe\n", "-text", "-")
+		require.Equal(t, "invoice\uFFFDgpj.exe\n", out, "%U", c)
+	}
+	out, _, _ = mailparse("Content-Type: text/plain; charset=utf-8\n\n\u05d0\u200f\u200e\u2065\n", "-text", "-")
+	require.Equal(t, "\u05d0\u200f\u200e\u2065\n", out, "what a script needs stays")
 	out, _, _ = mailparse("", "-text", file(t, "\none\n"), file(t, "\ntwo"))
 	require.Equal(t, "one\n\n----\n\ntwo\n", out)
 	out, _, _ = mailparse("\n"+strings.Repeat("é", 100_000), "-text", "-")

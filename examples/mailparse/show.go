@@ -110,6 +110,12 @@ func (p *program) printJSON(m *message) error {
 	return p.write([]byte(b.String()))
 }
 
+// obeyed tells whether a terminal obeys r instead of showing it: controls, and
+// the marks that turn the direction of writing.
+func obeyed(r rune) bool {
+	return unicode.IsControl(r) || 0x202A <= r && r <= 0x202E || 0x2066 <= r && r <= 0x2069
+}
+
 // clean makes text from the message fit for one line of a terminal: what would
 // move the cursor, change colours or turn the direction of writing is gone.
 func clean(s string) string {
@@ -117,7 +123,7 @@ func clean(s string) string {
 		switch {
 		case r == '\t':
 			return ' '
-		case unicode.IsControl(r), r == utf8.RuneError, r == 0x2028, r == 0x2029, 0x202A <= r && r <= 0x202E, 0x2066 <= r && r <= 0x2069:
+		case obeyed(r), r == utf8.RuneError, r == 0x2028, r == 0x2029:
 			return '\uFFFD'
 		}
 		return r
@@ -277,8 +283,8 @@ func (p *program) printText(m *message) error {
 	return w.end()
 }
 
-// textWriter passes UTF-8 without what a terminal would obey, with LF at the
-// end of every line.
+// textWriter passes UTF-8 with U+FFFD for what a terminal would obey, and LF at
+// the end of every line.
 type textWriter struct {
 	p    *program
 	rest [utf8.UTFMax]byte // of a character cut in two
@@ -299,8 +305,10 @@ func (w *textWriter) Write(b []byte) (int, error) {
 		r, n := utf8.DecodeRune(in)
 		in = in[n:]
 		switch {
-		case r == '\r' || r != '\n' && r != '\t' && unicode.IsControl(r):
+		case r == '\r':
 			continue
+		case r != '\n' && r != '\t' && obeyed(r):
+			r = utf8.RuneError
 		}
 		out = utf8.AppendRune(out, r)
 		w.last = r

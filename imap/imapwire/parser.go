@@ -264,18 +264,11 @@ func (p *parser) stringOr(c *wire.Class, what string) string {
 
 // tryNIL moves over NIL.
 func (p *parser) tryNIL() bool {
-	if c, _ := p.Peek(); c != 'N' && c != 'n' {
+	b := p.Rest()
+	if len(b) < 3 || b[0]|0x20 != 'n' || b[1]|0x20 != 'i' || b[2]|0x20 != 'l' || len(b) > 3 && classAString[b[3]] {
 		return false
 	}
-	start := p.Pos()
-	if !p.Fold("NIL") {
-		return false
-	}
-	if c, ok := p.Peek(); ok && classAString[c] {
-		p.Seek(start)
-		return false
-	}
-	return true
+	return p.Skip(3)
 }
 
 // nstring is a string or NIL.

@@ -6,7 +6,8 @@
 // middle of a command the connection ends too, since the rest of the answer
 // would be taken for another's. A [Client] is used by one goroutine at a time,
 // and one call runs at a time; a call during another, from inside a Fetch say,
-// is [ErrBusy]. Several connections are a [Pool].
+// is [ErrBusy]. Several connections are a [Pool], several commands at once a
+// [Batch].
 //
 // What needs an extension that the server does not offer is an
 // [*ExtensionError], and nothing was sent. A refusal is an *imap.Error. A

@@ -74,13 +74,21 @@ loop:
 		k := bits.TrailingZeros64(m) >> 3
 		n, i = n+k, i+k
 		if in[i] == '\n' {
-			j := i
-			if j > 0 && in[j-1] == '\r' {
-				j--
+			eol := i
+			if i > 0 && in[i-1] == '\r' {
+				eol--
 			}
-			if j > 0 && (in[j-1] == ' ' || in[j-1] == '\t') {
-				stop = i
-				break
+			text := eol
+			for text > 0 && (in[text-1] == ' ' || in[text-1] == '\t') {
+				text--
+			}
+			if text < eol {
+				if eol-text > qpMaxBlanks {
+					stop = i
+					break
+				}
+				n -= i - text
+				n += copy(p[n:], in[eol:i])
 			}
 			p[n] = '\n'
 			n, i = n+1, i+1
@@ -101,7 +109,7 @@ loop:
 				i += 3
 			case c == '\n':
 				i += 2
-			case qpBlank[c]:
+			case qpBlank[c] && c != '\r' && qpBlank[d]:
 				stop = i + 1
 				break loop
 			default:

@@ -4,7 +4,9 @@ package imapclient
 
 import (
 	"context"
+	"errors"
 	"iter"
+	"slices"
 
 	"github.com/mailwire/mailwire/imap"
 	"github.com/mailwire/mailwire/imap/imapwire"
@@ -98,7 +100,9 @@ type ListEntry struct {
 }
 
 // ListWith is List with the options of LIST-EXTENDED. It returns when all has
-// been told, since a server may tell of one mailbox in several places. o may be
+// been told, since a server may tell of one mailbox in several places. A server
+// that refuses the options it offers, or finds nothing by them, is asked by a
+// plain LIST where that can tell the same. o may be
 // nil.
 func (c *Client) ListWith(ctx context.Context, o *ListOptions) ([]*ListEntry, error) {
 	if o == nil {
@@ -108,9 +112,43 @@ func (c *Client) ListWith(ctx context.Context, o *ListOptions) ([]*ListEntry, er
 	if err != nil {
 		return nil, err
 	}
+	entries, err := c.entries(ctx, args)
+	var said *imap.Error
+	bad := errors.As(err, &said) && said.Kind == imap.BAD && !c.Closed()
+	if args.Extended && len(args.Patterns) == 1 && !o.Subscribed && !o.Remote && len(o.Select) == 0 && (bad || err == nil && len(entries) == 0 && !o.SpecialUse) {
+		// It is offered, and not known (Proton Bridge), or yields nothing
+		// (Strato).
+		plain := &imapwire.List{Reference: args.Reference, Patterns: args.Patterns}
+		if entries, err = c.entries(ctx, plain); err == nil && o.SpecialUse {
+			entries = slices.DeleteFunc(entries, func(e *ListEntry) bool { return !slices.ContainsFunc(e.Attrs, imap.MailboxAttr.SpecialUse) })
+		}
+		byItself = len(o.Status) > 0
+	}
+	if err != nil {
+		return nil, err
+	}
+	if byItself {
+		for _, e := range entries {
+			if e.Has(imap.AttrNoselect) || e.Has(imap.AttrNonExistent) {
+				continue
+			}
+			s, err := c.Status(ctx, e.Name, o.Status...)
+			if err != nil && c.Closed() {
+				return nil, err
+			}
+			if err == nil {
+				e.Status = s
+			}
+		}
+	}
+	return entries, nil
+}
+
+// entries runs a LIST and puts together what is told of each mailbox.
+func (c *Client) entries(ctx context.Context, args *imapwire.List) ([]*ListEntry, error) {
 	var entries []*ListEntry
 	byName := make(map[string]*ListEntry)
-	_, err = c.run(ctx, args, func(r imapwire.Response) (bool, error) {
+	_, err := c.run(ctx, args, func(r imapwire.Response) (bool, error) {
 		switch r := r.(type) {
 		case *imapwire.ListData:
 			e := byName[canonical(r.Name)]
@@ -145,20 +183,6 @@ func (c *Client) ListWith(ctx context.Context, o *ListOptions) ([]*ListEntry, er
 	})
 	if err != nil {
 		return nil, err
-	}
-	if byItself {
-		for _, e := range entries {
-			if e.Has(imap.AttrNoselect) || e.Has(imap.AttrNonExistent) {
-				continue
-			}
-			s, err := c.Status(ctx, e.Name, o.Status...)
-			if err != nil && c.Closed() {
-				return nil, err
-			}
-			if err == nil {
-				e.Status = s
-			}
-		}
 	}
 	return entries, nil
 }

@@ -171,3 +171,30 @@ S: {{g}} OK [COPYUID 5  ] done
 	require.NoError(t, err)
 	require.True(t, r.Source.Empty())
 }
+
+// LIST with options that a server offers and does not know, or to which it says
+// nothing.
+func TestQuirksOfLists(t *testing.T) {
+	c := offering(t, "LIST-EXTENDED LIST-STATUS SPECIAL-USE", `C: {{a}} LIST (SPECIAL-USE) "" *
+S: {{a}} BAD no such option
+C: {{b}} LIST "" *
+S: * LIST (\\Sent) "/" Sent
+S: * LIST () "/" INBOX
+S: {{b}} OK
+C: {{c}} LIST "" * RETURN (STATUS (MESSAGES))
+S: {{c}} OK
+C: {{d}} LIST "" *
+S: * LIST () "/" INBOX
+S: {{d}} OK
+C: {{e}} STATUS INBOX (MESSAGES)
+S: * STATUS INBOX (MESSAGES 3)
+S: {{e}} OK
+`)
+	l, err := c.ListWith(t.Context(), &imapclient.ListOptions{SpecialUse: true})
+	require.NoError(t, err)
+	require.Len(t, l, 1)
+	require.Equal(t, "Sent", l[0].Name)
+	l, err = c.ListWith(t.Context(), &imapclient.ListOptions{Status: []imap.StatusItem{imap.StatusMessages}})
+	require.NoError(t, err)
+	require.Equal(t, uint32(3), l[0].Status.Messages)
+}

@@ -89,6 +89,9 @@ func (c *Client) bound(line sasl.Line) sasl.Line {
 	return b
 }
 
+// maxChallenges is how many challenges an exchange may have.
+const maxChallenges = 100
+
 func (c *Client) exchange(ctx context.Context, x *sasl.Attempt, initialResponse bool) error {
 	args, initial := &imapwire.Authenticate{Mechanism: x.Mechanism}, x.Initial
 	if initialResponse {
@@ -96,10 +99,14 @@ func (c *Client) exchange(ctx context.Context, x *sasl.Attempt, initialResponse 
 	}
 	c.learn(nil)
 	var failed error
+	challenges := 0
 	err := c.Do(ctx, args, func(r imapwire.Response) error {
 		cont, ok := r.(*imapwire.Continuation)
 		if !ok {
 			return nil
+		}
+		if challenges++; challenges > maxChallenges {
+			return fmt.Errorf("%w: challenges without end", ErrProtocol)
 		}
 		response := initial
 		if initial == nil && failed == nil {

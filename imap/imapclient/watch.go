@@ -233,7 +233,13 @@ func (r *watching) session() error {
 		if c.changes == 0 {
 			switch {
 			case notify:
-				if err = c.waitUnasked(r.ctx, or(r.w.Options.Renew, renewIdle)); err == errOverflow {
+				// Dovecot 2.3 looks for changes from the end of SELECT on, and tells
+				// nobody of one between what SELECT told and then: it is asked once.
+				err = r.ask()
+				if err == nil && c.changes == 0 {
+					err = c.waitUnasked(r.ctx, or(r.w.Options.Renew, renewIdle))
+				}
+				if err == errOverflow {
 					notify, err = false, nil
 				}
 			case c.offers(imap.CapIdle):
@@ -281,6 +287,20 @@ func (r *watching) sync() error {
 	}
 	r.quiet = false
 	return nil
+}
+
+// ask asks what is new. errOverflow says that NOTIFY is off.
+func (r *watching) ask() error {
+	over := false
+	err := r.w.c.Do(r.ctx, &imapwire.Noop{}, func(resp imapwire.Response) error {
+		s, ok := resp.(*imapwire.StatusResponse)
+		over = over || ok && s.Code == imap.CodeNotificationOver
+		return nil
+	})
+	if err == nil && over {
+		err = errOverflow
+	}
+	return err
 }
 
 // idle waits by IDLE until something happens or the time is over.

@@ -198,6 +198,8 @@ C: {{b}} SELECT INBOX
 S: * 0 EXISTS
 S: * OK [UIDVALIDITY 7]
 S: {{b}} OK
+C: {{n}} NOOP
+S: {{n}} OK
 S: * OK [NOTIFICATIONOVERFLOW] too much
 C: {{c}} SELECT INBOX
 S: * 0 EXISTS

@@ -68,6 +68,11 @@ type Credentials struct {
 	// Only, unless empty, names the mechanisms that may be chosen; Forbid
 	// those that may not. With a single name in Only, it is used even if the
 	// protocol does not tell what is offered.
+	//
+	// A server that offers a -PLUS form and refuses each login by it is not
+	// asked again without: that is what somebody between the two ends would
+	// bring about. Cyrus 3.6 is such a server under TLS 1.3, where it knows no
+	// binding; Forbid is for it.
 	Only, Forbid []string
 
 	// Binding is the channel binding to use (BindExporter and so on); by

@@ -32,6 +32,8 @@ type Server struct {
 	// Pool trusts the server's certificate, which is for localhost and
 	// 127.0.0.1.
 	Pool *x509.CertPool
+
+	faults faults
 }
 
 // User and Password are those of the account that NewServer makes.
@@ -69,7 +71,7 @@ func NewServer(t testing.TB, configure ...func(*imapserver.Server)) *Server {
 		wg.Go(func() { _ = serve(l) })
 		return l.Addr().String()
 	}
-	s.Addr = listen(s.Server.Serve)
+	s.Addr = listen(func(l net.Listener) error { return s.Server.Serve(&faultListener{l, &s.faults}) })
 	s.TLSAddr = listen(s.Server.ServeTLS)
 	t.Cleanup(func() {
 		_ = s.Server.Close()
@@ -111,3 +113,8 @@ var certificate = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 	pool.AddCert(leaf)
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, pool
 })
+
+// ClientTLS is a client's configuration that trusts the server.
+func (s *Server) ClientTLS() *tls.Config {
+	return &tls.Config{RootCAs: s.Pool, ServerName: "localhost"}
+}
